@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * After-funcs: callbacks that run in process context, on a workqueue.
+ *
+ * Until it begins to run, an after-func holds a reference on its context, and
+ * exactly one of these three is true of it: its callback is registered, its
+ * callback has been taken off and is about to queue the work, or the work is
+ * queued. Who removes the callback or cancels the work owns it from then on, as
+ * does the work itself once it begins. It is not touched after its function was
+ * called: it may free itself. What is known of it afterwards, a run keeps.
+ *
+ * There is no flush of a single work: all have one lockdep class, and an
+ * after-func may well stop another.
+ */
+#include <linux/sched/task_stack.h>
+#include <linux/wait_bit.h>
+
+#include "internal.h"
+
+/* An after-func in progress, on its worker's stack. */
+struct ctx_after_run {
+	struct list_head node;
+	struct ctx_after *after;	/* an address only */
+	struct task_struct *task;
+	struct ctx *ctx;
+	bool counted;			/* by ->busy of the context's scope */
+};
+
+static LIST_HEAD(ctx_after_runs);
+static DEFINE_SPINLOCK(ctx_after_lock);	/* protects the list, and each after's begun */
+static struct workqueue_struct *ctx_after_wq;
+
+static void ctx_after_begin(struct ctx_after_run *run)
+{
+	spin_lock_irq(&ctx_after_lock);
+	run->after->begun = true;
+	list_add(&run->node, &ctx_after_runs);
+	spin_unlock_irq(&ctx_after_lock);
+}
+
+/* Returns whether its scope still waits for it. */
+static bool ctx_after_end(struct ctx_after_run *run)
+{
+	bool counted;
+
+	spin_lock_irq(&ctx_after_lock);
+	list_del(&run->node);
+	counted = run->counted;
+	spin_unlock_irq(&ctx_after_lock);
+	return counted;
+}
+
+static void ctx_after_let_go(struct ctx *ctx, bool counted)
+{
+	if (counted)
+		ctx_settle(ctx_scope(ctx));
+	ctx_put(ctx);
+}
+
+static void ctx_after_work(struct work_struct *work)
+{
+	struct ctx_after *after = container_of(work, struct ctx_after, work);
+	struct ctx_after_run run = {
+		.after = after,
+		.task = current,
+		.ctx = after->ctx,
+		.counted = after->counted,
+	};
+
+	ctx_after_begin(&run);
+	destroy_work_on_stack(work);
+	after->fn(after);
+	run.counted = ctx_after_end(&run);
+	wake_up_var(after);
+	ctx_after_let_go(run.ctx, run.counted);
+}
+
+/* On the walk that delivers to the scope, which is therefore not settled yet. */
+static void ctx_after_fire(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct ctx_after *after = container_of(cb, struct ctx_after, cb);
+
+	after->counted = true;
+	atomic_inc(&ctx_scope(ctx)->own.busy);
+	queue_work(ctx_after_wq, &after->work);
+}
+
+/**
+ * ctx_after_func - have a function called, in process context, after a context
+ * @ctx: the context; the caller holds a reference; the after-func takes its own
+ *	until it has run or was stopped
+ * @after: storage, of the caller, until @fn was called or it was stopped
+ * @fn: called once on a workqueue, when @ctx is done; at once if it is done
+ *	already; never if it never is; may sleep, and may free @after
+ *
+ * Ordering: what was written before the cancellation is visible to @fn (S13,
+ * S16).
+ *
+ * Context: Any but NMI, under spinlocks and with interrupts off too.
+ */
+void ctx_after_func(struct ctx *ctx, struct ctx_after *after, void (*fn)(struct ctx_after *after))
+{
+	int err;
+
+	after->ctx = ctx_get(ctx);
+	after->fn = fn;
+	after->counted = false;
+	after->begun = false;
+	after->stopped = false;
+	/* Users may well put it on their stack; the macro would have to know. */
+	__INIT_WORK(&after->work, ctx_after_work, object_is_on_stack(after));
+	err = ctx_callback_add(ctx, &after->cb, ctx_after_fire);
+	if (err == -ENOENT)
+		queue_work(ctx_after_wq, &after->work);
+	else if (WARN_ON_ONCE(err))
+		after->stopped = true;
+}
+EXPORT_SYMBOL_GPL(ctx_after_func);
+
+/* A reference on the context of an after-func that has not begun; else NULL. */
+static struct ctx *ctx_after_pin(struct ctx_after *after)
+{
+	struct ctx *ctx = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx_after_lock, flags);
+	if (!after->begun && !after->stopped)
+		ctx = ctx_get(after->ctx);
+	spin_unlock_irqrestore(&ctx_after_lock, flags);
+	return ctx;
+}
+
+/**
+ * ctx_after_stop - keep an after-func from running
+ * @after: what was given to ctx_after_func(); only one task stops it at a time
+ *
+ * Does not wait: if it returns false the function may be running (S13).
+ *
+ * Context: Process or softirq, under spinlocks too.
+ * Return: true if it will not run, also if it was stopped before; false if it
+ * has begun or is about to.
+ */
+bool ctx_after_stop(struct ctx_after *after)
+{
+	struct ctx *ctx = ctx_after_pin(after);
+
+	if (!ctx)
+		return after->stopped;
+	if (ctx_callback_remove(ctx, &after->cb) || cancel_work(&after->work)) {
+		after->stopped = true;
+		destroy_work_on_stack(&after->work);
+		ctx_after_let_go(ctx, after->counted);
+	}
+	ctx_put(ctx);
+	return after->stopped;
+}
+EXPORT_SYMBOL_GPL(ctx_after_stop);
+
+/* Begun, and not running but for the caller's own sake. */
+static bool ctx_after_is_over(struct ctx_after *after)
+{
+	struct ctx_after_run *run;
+	bool over;
+
+	spin_lock_irq(&ctx_after_lock);
+	over = after->begun;
+	list_for_each_entry(run, &ctx_after_runs, node)
+		if (run->after == after && run->task != current)
+			over = false;
+	spin_unlock_irq(&ctx_after_lock);
+	return over;
+}
+
+/**
+ * ctx_after_stop_sync - keep an after-func from running, or wait until it has
+ * @after: what was given to ctx_after_func(); only one task stops it at a time
+ *
+ * Called from the after-func itself it does not wait (S13).
+ *
+ * Context: Process; sleeps.
+ * Return: true if it will not run; false if it has run.
+ */
+bool ctx_after_stop_sync(struct ctx_after *after)
+{
+	might_sleep();
+	if (ctx_after_stop(after))
+		return true;
+	wait_var_event(after, ctx_after_is_over(after));
+	return false;
+}
+EXPORT_SYMBOL_GPL(ctx_after_stop_sync);
+
+static bool ctx_is_below(struct ctx_scope *scope, const struct ctx_scope *above)
+{
+	while (scope != above && !ctx_is_root(&scope->node))
+		scope = ctx_home(scope);
+	return scope == above;
+}
+
+/*
+ * If the caller is an after-func that @scope would wait for, lets @scope not
+ * wait for it, and returns true.
+ */
+bool ctx_after_excuse(struct ctx_scope *scope)
+{
+	struct ctx_after_run *run;
+	struct ctx *ctx = NULL;
+
+	spin_lock_irq(&ctx_after_lock);
+	list_for_each_entry(run, &ctx_after_runs, node) {
+		if (run->task == current && run->counted) {
+			ctx = run->ctx;
+			break;
+		}
+	}
+	if (ctx && ctx_is_below(ctx_scope(ctx), scope))
+		run->counted = false;
+	else
+		ctx = NULL;
+	spin_unlock_irq(&ctx_after_lock);
+	/* The run itself holds the reference. */
+	if (ctx)
+		ctx_settle(ctx_scope(ctx));
+	return ctx;
+}
+
+/* Until every after-func that was queued so far has run. */
+void ctx_after_flush(void)
+{
+	flush_workqueue(ctx_after_wq);
+}
+
+int ctx_after_init(void)
+{
+	ctx_after_wq = alloc_workqueue("ctx_after", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return ctx_after_wq ? 0 : -ENOMEM;
+}
+
+void ctx_after_exit(void)
+{
+	destroy_workqueue(ctx_after_wq);
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Cancelling: claim, walk, settle.
+ *
+ * Claim. state.origin goes from NULL to the state of whoever's cancellation got
+ * there first, by one compare-and-exchange: a scope's own, under its own lock
+ * and with its record filled in; or its home's, under the lock of the list it
+ * stands on. A home is always claimed before its children are looked at, so a
+ * descendant is never seen done because of an ancestor that is not (S5).
+ *
+ * Walk. Whoever claims a scope delivers to it: disarms its timer, completes its
+ * completion, runs its callbacks, and claims its children. A child with nothing
+ * of its own is finished on the spot, any other joins the walk's list, with a
+ * reference. So the stack does not grow with the tree, and locks are held for a
+ * batch at a time (S19). A child that somebody else has claimed is left to him.
+ *
+ * Settle. A scope counts in own.busy its own delivery, the unfinished children
+ * that were taken off its list, and the after-funcs that it queued. When that
+ * falls to 0 the scope is settled, and its home, if it waits, counts it off in
+ * turn. ctx_cancel_sync() waits for that, whoever does the work.
+ */
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/string.h>
+#include <linux/wait_bit.h>
+
+#include "internal.h"
+
+#define CTX_BATCH	32
+
+/* What walks left for a worker, by the CPU they left it on. */
+struct ctx_deferred {
+	raw_spinlock_t lock;	/* protects work */
+	struct list_head work;
+	struct work_struct go;
+};
+
+static DEFINE_PER_CPU(struct ctx_deferred, ctx_deferred);
+static struct workqueue_struct *ctx_cancel_wq;
+
+/*
+ * Publishes that @scope is done because of @origin. Fully ordered: what was
+ * written before, the record included, is visible to whoever sees the origin
+ * with an acquire load, as ctx_err() does (S16).
+ */
+bool ctx_claim(struct ctx_scope *scope, const struct ctx_state *origin)
+{
+	return !cmpxchg(&scope->state.origin, NULL, origin);
+}
+
+/* Under own.lock, before @scope is published as its own origin. */
+void ctx_record(struct ctx_scope *scope, const struct ctx_by *by)
+{
+	scope->state.err = by->err;
+	if (by->cause)
+		scope->state.cause = by->cause;
+	scope->time = ktime_get();
+	if (by->who) {
+		strscpy_pad(scope->comm, by->who, sizeof(scope->comm));
+	} else if (in_task()) {
+		scope->pid = get_pid(task_tgid(current));
+		/* Ends with a NUL at every moment, also while it is changed. */
+		memcpy(scope->comm, current->comm, sizeof(scope->comm));
+	} else {
+		strscpy_pad(scope->comm, "irq", sizeof(scope->comm));
+	}
+}
+
+/* Nothing to deliver but the state itself. Under own.lock, after the claim. */
+static bool ctx_is_bare(const struct ctx_scope *scope)
+{
+	return !scope->node.flags && list_empty(&scope->callbacks) &&
+	       hlist_empty(&scope->own.children) && !scope->spread;
+}
+
+/*
+ * Counts one off @scope's outstanding business; at 0 it is settled, and a home
+ * that waits for it counts it off in turn. The caller holds a reference on
+ * @scope or on something below it, which keeps all of them.
+ *
+ * The decrement is fully ordered: with the flag that ctx_wait_settled() sets
+ * before it looks at busy, one of the two sees the other.
+ */
+void ctx_settle(struct ctx_scope *scope)
+{
+	while (atomic_dec_and_test(&scope->own.busy)) {
+		bool awaited = ctx_leave_home(scope);
+
+		if (READ_ONCE(scope->node.flags) & CTX_SYNC_WAITER)
+			wake_up_var(&scope->own.busy);
+		if (!awaited)
+			return;
+		scope = ctx_home(scope);
+	}
+}
+
+/* Finishes a child that was just claimed, if it has nothing of its own. */
+static bool ctx_finish_bare(struct ctx_scope *child)
+{
+	bool bare;
+
+	raw_spin_lock_nested(&child->own.lock, SINGLE_DEPTH_NESTING);
+	bare = !ctx_is_timed(child) && ctx_is_bare(child);
+	if (bare)
+		atomic_set(&child->own.busy, 0);
+	raw_spin_unlock(&child->own.lock);
+	return bare;
+}
+
+/*
+ * Under the lock of @home's list on which @child stands, which is all that keeps
+ * @child: its last put cannot finish before it has left the list. One whose last
+ * reference is gone is nobody's business any more.
+ */
+static void ctx_take_child(struct ctx_walk *walk, struct ctx_scope *home,
+			   struct ctx_scope *child)
+{
+	bool won = ctx_claim(child, home->state.origin);
+
+	if (won && (ctx_finish_bare(child) || !refcount_inc_not_zero(&child->node.ref))) {
+		ctx_unlist(child);
+		return;
+	}
+	child->node.taken = true;
+	atomic_inc(&home->own.busy);
+	ctx_unlist(child);
+	if (won)
+		list_add_tail(&child->work, &walk->work);
+}
+
+/* Returns false when the budget is spent first. */
+static bool ctx_take_children(struct ctx_walk *walk, struct ctx_scope *home,
+			      struct ctx_nest *nest)
+{
+	unsigned long flags;
+	bool more;
+	int n;
+
+	do {
+		if (walk->budget <= 0)
+			return false;
+		raw_spin_lock_irqsave(&nest->lock, flags);
+		for (n = 0; n < CTX_BATCH && !hlist_empty(&nest->children); n++)
+			ctx_take_child(walk, home, hlist_entry(nest->children.first,
+							       struct ctx_scope, sibling));
+		more = !hlist_empty(&nest->children);
+		raw_spin_unlock_irqrestore(&nest->lock, flags);
+		walk->budget -= n * CTX_COST_CHILD;
+		if (walk->yields)
+			cond_resched();
+	} while (more);
+	return true;
+}
+
+/* Each step picks up where it was left, so that a worker can go on with it. */
+static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
+{
+	struct ctx_nest *nest;
+	unsigned int pos;
+
+	walk->budget -= CTX_COST_SCOPE;
+	if (ctx_is_timed(scope))
+		ctx_deadline_disarm(ctx_deadline_of(scope));
+	if (!ctx_complete(walk, scope) || !ctx_run_callbacks(walk, scope))
+		return false;
+	for (pos = 0; (nest = ctx_nest_at(scope, pos)); pos++)
+		if (!ctx_take_children(walk, scope, nest))
+			return false;
+	return true;
+}
+
+static void ctx_hand_over(struct ctx_walk *walk)
+{
+	struct ctx_deferred *deferred = raw_cpu_ptr(&ctx_deferred);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&deferred->lock, flags);
+	list_splice_tail_init(&walk->work, &deferred->work);
+	raw_spin_unlock_irqrestore(&deferred->lock, flags);
+	queue_work(ctx_cancel_wq, &deferred->go);
+}
+
+static void ctx_walk(struct ctx_walk *walk)
+{
+	while (!list_empty(&walk->work)) {
+		struct ctx_scope *scope = list_first_entry(&walk->work, struct ctx_scope, work);
+
+		if (!ctx_walk_scope(walk, scope))
+			break;
+		list_del(&scope->work);
+		INIT_HLIST_NODE(&scope->sibling);
+		ctx_settle(scope);
+		ctx_put(&scope->node);
+		if (walk->yields)
+			cond_resched();
+	}
+	ctx_run_end(walk);
+	if (!list_empty(&walk->work))
+		ctx_hand_over(walk);
+}
+
+static void ctx_walk_init(struct ctx_walk *walk, enum ctx_cancel_mode mode)
+{
+	INIT_LIST_HEAD(&walk->work);
+	walk->budget = mode == CTX_CANCEL_BUDGET ? CTX_TIMER_BUDGET : LONG_MAX;
+	walk->yields = mode == CTX_CANCEL_YIELDING;
+	walk->runs = false;
+}
+
+static void ctx_walk_deferred(struct work_struct *work)
+{
+	struct ctx_deferred *deferred = container_of(work, struct ctx_deferred, go);
+	struct ctx_walk walk;
+
+	ctx_walk_init(&walk, CTX_CANCEL_YIELDING);
+	raw_spin_lock_irq(&deferred->lock);
+	list_splice_init(&deferred->work, &walk.work);
+	raw_spin_unlock_irq(&deferred->lock);
+	ctx_walk(&walk);
+}
+
+/* Whether @scope became done by this. Its lock makes a loser wait for the winner (S3). */
+static bool ctx_claim_self(struct ctx_scope *scope, const struct ctx_by *by, bool *bare)
+{
+	unsigned long flags;
+	bool won = false;
+
+	raw_spin_lock_irqsave(&scope->own.lock, flags);
+	if (!scope->state.origin) {
+		ctx_record(scope, by);
+		won = ctx_claim(scope, &scope->state);
+		if (!won) {
+			/* The home was quicker. Never the last reference: it is ours. */
+			put_pid(scope->pid);
+			scope->pid = NULL;
+		}
+	}
+	*bare = won && ctx_is_bare(scope);
+	if (*bare)
+		atomic_set(&scope->own.busy, 0);
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+	return won;
+}
+
+/*
+ * Cancels @scope and what is below it, how far here and now being a matter of
+ * @mode. The caller holds a reference. Returns whether this was what ended it.
+ */
+bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
+		      enum ctx_cancel_mode mode)
+{
+	struct ctx_walk walk;
+	bool bare;
+
+	if (!ctx_claim_self(scope, by, &bare))
+		return false;
+	if (ctx_is_timed(scope))
+		ctx_deadline_disarm(ctx_deadline_of(scope));
+	if (bare) {
+		if (ctx_leave_home(scope))
+			ctx_settle(ctx_home(scope));
+		return true;
+	}
+
+	ctx_walk_init(&walk, mode);
+	ctx_get(&scope->node);
+	ctx_leave_home_unsettled(scope);
+	list_add(&scope->work, &walk.work);
+	if (mode == CTX_CANCEL_LATER || ctx_must_defer())
+		ctx_hand_over(&walk);
+	else
+		ctx_walk(&walk);
+	return true;
+}
+
+static struct ctx_scope *ctx_cancelable(struct ctx *ctx)
+{
+	if (IS_ERR_OR_NULL(ctx) || !ctx_is_scope(ctx))
+		return NULL;
+	return container_of(ctx, struct ctx_scope, node);
+}
+
+static const struct ctx_by ctx_by_caller = {
+	.err = -ECANCELED,
+	.cause = -ECANCELED,
+};
+
+/**
+ * ctx_cancel - cancel a context and everything below it
+ * @ctx: the context; the caller holds a reference; NULL, ERR_PTR, roots, value
+ *	and without-cancel contexts are ignored
+ *
+ * The first cancellation wins, later ones change nothing (S3). When this returns
+ * ctx_err(@ctx) is not 0, for every caller. To the caller who won, every
+ * descendant that existed is done too, but for branches that someone else is
+ * cancelling at that moment: those are left to him (S5). Waiters are woken and
+ * callbacks run here, without any lock held. It never yields, and keeps
+ * interrupts off for a bounded number of steps only (S19).
+ *
+ * Context: Any but NMI, under spinlocks and with interrupts off too. On
+ * PREEMPT_RT, in atomic context, only @ctx itself is done on return (S18).
+ */
+void ctx_cancel(struct ctx *ctx)
+{
+	struct ctx_scope *scope = ctx_cancelable(ctx);
+
+	if (scope)
+		ctx_cancel_scope(scope, &ctx_by_caller, CTX_CANCEL_HERE);
+}
+EXPORT_SYMBOL_GPL(ctx_cancel);
+
+/**
+ * ctx_cancel_cause - cancel a context and say why
+ * @ctx: the context; as with ctx_cancel()
+ * @cause: what ctx_cause() will say: an errno, -MAX_ERRNO to -1
+ *
+ * As ctx_cancel() otherwise (S3, S10).
+ *
+ * Context: As ctx_cancel().
+ * Return: 0, also if it was done already, for roots, NULL and ERR_PTR; -EINVAL
+ * for another @cause, and for a value or without-cancel context, which have
+ * nothing of their own to cancel.
+ */
+int ctx_cancel_cause(struct ctx *ctx, int cause)
+{
+	const struct ctx_by by = { .err = -ECANCELED, .cause = cause };
+	struct ctx_scope *scope = ctx_cancelable(ctx);
+
+	if (!ctx_cause_valid(cause))
+		return -EINVAL;
+	if (!scope)
+		return IS_ERR_OR_NULL(ctx) || ctx_is_root(ctx) ? 0 : -EINVAL;
+	ctx_cancel_scope(scope, &by, CTX_CANCEL_HERE);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ctx_cancel_cause);
+
+/**
+ * ctx_cancel_async - cancel a context, and leave what is below it to a worker
+ * @ctx: the context; as with ctx_cancel()
+ *
+ * @ctx itself is done on return. Its waiters, callbacks and descendants follow
+ * from a workqueue (S5).
+ *
+ * Context: As ctx_cancel(), in a bounded time whatever the size of the tree.
+ */
+void ctx_cancel_async(struct ctx *ctx)
+{
+	struct ctx_scope *scope = ctx_cancelable(ctx);
+
+	if (scope)
+		ctx_cancel_scope(scope, &ctx_by_caller, CTX_CANCEL_LATER);
+}
+EXPORT_SYMBOL_GPL(ctx_cancel_async);
+
+/* Sets the flag, then looks: see ctx_settle(). */
+static void ctx_wait_settled(struct ctx_scope *scope)
+{
+	raw_spin_lock_irq(&scope->own.lock);
+	scope->node.flags |= CTX_SYNC_WAITER;
+	raw_spin_unlock_irq(&scope->own.lock);
+	wait_var_event(&scope->own.busy, !atomic_read_acquire(&scope->own.busy));
+}
+
+/**
+ * ctx_cancel_sync - cancel a context and wait until all of it has come to rest
+ * @ctx: the context; as with ctx_cancel()
+ *
+ * When this returns, to anyone, whoever won, everything below @ctx is done
+ * without exception, and no callback or after-func of it that the cancellation
+ * started is still running (S5). It gives up the CPU between batches.
+ *
+ * Called from a callback it does not wait at all, and called from an after-func
+ * of that subtree not for that one; either is reported once.
+ *
+ * Context: Process; sleeps.
+ */
+void ctx_cancel_sync(struct ctx *ctx)
+{
+	struct ctx_scope *scope = ctx_cancelable(ctx);
+
+	if (!scope)
+		return;
+	if (ctx_in_callback()) {
+		pr_warn_once("%s() called from a callback: it does not wait there\n", __func__);
+		ctx_cancel_scope(scope, &ctx_by_caller, CTX_CANCEL_HERE);
+		return;
+	}
+	might_sleep();
+	ctx_cancel_scope(scope, &ctx_by_caller, CTX_CANCEL_YIELDING);
+	if (ctx_after_excuse(scope))
+		pr_warn_once("%s() called from an after-func of that subtree: it does not wait for that one\n",
+			     __func__);
+	ctx_wait_settled(scope);
+}
+EXPORT_SYMBOL_GPL(ctx_cancel_sync);
+
+/**
+ * ctx_cause - say why a context is done
+ * @ctx: the context; the caller holds a reference
+ *
+ * Context: Any but NMI. Ordering as with ctx_err().
+ * Return: 0 while it is live; then the cause that was given to the cancellation
+ * that reached it, else the error (S10).
+ */
+int ctx_cause(const struct ctx *ctx)
+{
+	const struct ctx_state *origin = ctx_origin_state(ctx);
+
+	return origin ? origin->cause : 0;
+}
+EXPORT_SYMBOL_GPL(ctx_cause);
+
+/**
+ * ctx_origin - say which context was cancelled, when, why and by whom
+ * @ctx: the context; the caller holds a reference, which also keeps the
+ *	context that is reported
+ * @origin: where to put it; untouched on error
+ *
+ * Context: Any but NMI. Ordering as with ctx_err().
+ * Return: 0, or -EAGAIN while it is not done (S11).
+ */
+int ctx_origin(const struct ctx *ctx, struct ctx_origin *origin)
+{
+	const struct ctx_state *state = ctx_origin_state(ctx);
+	struct ctx_scope *scope;
+
+	if (!state)
+		return -EAGAIN;
+	scope = ctx_scope_of_state(state);
+	origin->ctx = &scope->node;
+	origin->time = scope->time;
+	origin->err = state->err;
+	origin->cause = state->cause;
+	origin->pid = pid_nr(scope->pid);
+	memcpy(origin->comm, scope->comm, sizeof(origin->comm));
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ctx_origin);
+
+/* Until what walks have left for a worker so far is done. */
+void ctx_cancel_flush(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		flush_work(&per_cpu(ctx_deferred, cpu).go);
+}
+
+int ctx_cancel_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct ctx_deferred *deferred = per_cpu_ptr(&ctx_deferred, cpu);
+
+		raw_spin_lock_init(&deferred->lock);
+		INIT_LIST_HEAD(&deferred->work);
+		INIT_WORK(&deferred->go, ctx_walk_deferred);
+	}
+	ctx_cancel_wq = alloc_workqueue("ctx_cancel", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return ctx_cancel_wq ? 0 : -ENOMEM;
+}
+
+void ctx_cancel_exit(void)
+{
+	destroy_workqueue(ctx_cancel_wq);
+}

@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /dev/ctx: contexts as files. A file holds a reference on its context and the
+ * rights that whoever has it may use. Several files may show one context; the
+ * last one that holds CTX_RIGHT_CANCEL cancels it when it is closed, so that
+ * what a process started does not outlive it unnoticed.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/poll.h>
+#include <linux/seq_file.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <uapi/linux/ctx.h>
+
+#include "internal.h"
+
+/* What every file has that can have it; CANCEL takes something to cancel. */
+#define CTX_RIGHTS_ROOT	(CTX_RIGHT_DERIVE | CTX_RIGHT_VALUE | CTX_RIGHT_OBSERVE)
+
+static_assert(CTX_COMM_LEN == TASK_COMM_LEN);
+static_assert(CTX_CAUSE_MAX == MAX_ERRNO);
+
+struct ctx_file {
+	struct ctx *ctx;
+	u32 rights;
+	unsigned long watched;		/* bit 0: cb was registered */
+	struct ctx_callback cb;		/* from the first poll on */
+	wait_queue_head_t wait;
+};
+
+static const struct file_operations ctx_fops;
+
+/* Takes over the reference on @ctx, unless it fails. */
+static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights)
+{
+	struct ctx_file *cf = kzalloc(sizeof(*cf), GFP_KERNEL_ACCOUNT);
+
+	if (!cf)
+		return ERR_PTR(-ENOMEM);
+	cf->ctx = ctx;
+	cf->rights = rights;
+	init_waitqueue_head(&cf->wait);
+	if (rights & CTX_RIGHT_CANCEL)
+		atomic_inc(&ctx_user_of(ctx)->cancellers);
+	return cf;
+}
+
+/* The process that made it need not be alive: whoever closes last, cancels. */
+static void ctx_file_cancel_orphan(struct ctx_file *cf)
+{
+	static const struct ctx_by by = { .err = -ECANCELED, .cause = -EOWNERDEAD };
+	struct ctx_user *user = ctx_user_of(cf->ctx);
+
+	if (atomic_dec_and_test(&user->cancellers) && !user->keep)
+		ctx_cancel_scope(&user->scope, &by, CTX_CANCEL_YIELDING);
+}
+
+static void ctx_file_free(struct ctx_file *cf)
+{
+	if (cf->watched)
+		ctx_callback_remove_sync(cf->ctx, &cf->cb);
+	if (cf->rights & CTX_RIGHT_CANCEL)
+		ctx_file_cancel_orphan(cf);
+	ctx_put(cf->ctx);
+	kfree(cf);
+}
+
+static int ctx_file_release(struct inode *inode, struct file *file)
+{
+	ctx_file_free(file->private_data);
+	return 0;
+}
+
+static int ctx_file_open(struct inode *inode, struct file *file)
+{
+	struct ctx_file *cf = ctx_file_alloc(ctx_background(), CTX_RIGHTS_ROOT);
+
+	if (IS_ERR(cf))
+		return PTR_ERR(cf);
+	file->private_data = cf;
+	return nonseekable_open(inode, file);
+}
+
+/* A descriptor for a context that was just made; takes over the reference. */
+static int ctx_install(struct ctx *ctx, u32 rights)
+{
+	struct ctx_file *cf;
+	struct file *file;
+	int fd;
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	cf = ctx_file_alloc(ctx, rights);
+	if (IS_ERR(cf)) {
+		ctx_put(ctx);
+		return PTR_ERR(cf);
+	}
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		goto err_file;
+	file = anon_inode_getfile("[ctx]", &ctx_fops, cf, O_RDONLY);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		fd = PTR_ERR(file);
+		goto err_file;
+	}
+	fd_install(fd, file);
+	return fd;
+
+err_file:
+	ctx_file_free(cf);
+	return fd;
+}
+
+static void ctx_file_wake(struct ctx *ctx, struct ctx_callback *cb)
+{
+	wake_up_poll(&container_of(cb, struct ctx_file, cb)->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+/* Registered once; done already, it wakes those who looked before it was set. */
+static void ctx_file_watch(struct ctx_file *cf)
+{
+	if (test_and_set_bit(0, &cf->watched))
+		return;
+	if (ctx_callback_add(cf->ctx, &cf->cb, ctx_file_wake) == -ENOENT)
+		ctx_file_wake(cf->ctx, &cf->cb);
+}
+
+static __poll_t ctx_file_poll(struct file *file, poll_table *pt)
+{
+	struct ctx_file *cf = file->private_data;
+
+	if (!(cf->rights & CTX_RIGHT_OBSERVE))
+		return EPOLLERR;
+	poll_wait(file, &cf->wait, pt);
+	ctx_file_watch(cf);
+	return ctx_is_done(cf->ctx) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+/* Who ended it, as the current task's pid namespace numbers him. */
+static u32 ctx_origin_vpid(const struct ctx_origin *origin)
+{
+	return pid_vnr(ctx_scope(origin->ctx)->pid);
+}
+
+static void ctx_fill_event(const struct ctx_file *cf, struct ctx_event *event)
+{
+	struct ctx_origin origin;
+
+	ctx_origin(cf->ctx, &origin);
+	memset(event, 0, sizeof(*event));
+	event->id = ctx_user_id(cf->ctx);
+	event->origin_id = ctx_user_id(origin.ctx);
+	event->time = ktime_to_ns(origin.time);
+	event->err = -origin.err;
+	event->cause = -origin.cause;
+	event->pid = ctx_origin_vpid(&origin);
+	memcpy(event->comm, origin.comm, sizeof(event->comm));
+}
+
+static ssize_t ctx_file_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct ctx_file *cf = file->private_data;
+	struct ctx_event event;
+
+	if (!(cf->rights & CTX_RIGHT_OBSERVE))
+		return -EPERM;
+	if (iov_iter_count(to) < sizeof(event))
+		return -EINVAL;
+	if (!ctx_is_done(cf->ctx)) {
+		if (file->f_flags & O_NONBLOCK || iocb->ki_flags & IOCB_NOWAIT)
+			return -EAGAIN;
+		if (ctx_wait_interruptible(cf->ctx) == -ERESTARTSYS)
+			return -ERESTARTSYS;
+	}
+	ctx_fill_event(cf, &event);
+	return copy_to_iter(&event, sizeof(event), to) == sizeof(event) ? sizeof(event) : -EFAULT;
+}
+
+/* The arguments of all requests, and what they have in common. */
+union ctx_arg {
+	u32 size;
+	struct ctx_ioc_derive derive;
+	struct ctx_ioc_value value;
+	struct ctx_ioc_cancel cancel;
+	struct ctx_ioc_info info;
+};
+
+/* A child has what its maker may pass on, and a say of its own. */
+static u32 ctx_child_rights(const struct ctx_file *cf, u32 own)
+{
+	return own | CTX_RIGHT_DERIVE | CTX_RIGHT_OBSERVE | (cf->rights & CTX_RIGHT_VALUE);
+}
+
+static bool ctx_clock_valid(u32 clock)
+{
+	return clock == CLOCK_MONOTONIC || clock == CLOCK_BOOTTIME || clock == CLOCK_REALTIME;
+}
+
+/* What the time in @arg means; without one, there must be nothing about it. */
+static int ctx_parse_when(const struct ctx_ioc_derive *arg, struct ctx_when *when)
+{
+	const u32 timed = arg->flags & (CTX_DERIVE_DEADLINE | CTX_DERIVE_TIMEOUT);
+
+	*when = (struct ctx_when){ .time = CTX_NEVER };
+	if (!timed)
+		return arg->time || arg->clock || arg->cause ? -EINVAL : 0;
+	if (timed == (CTX_DERIVE_DEADLINE | CTX_DERIVE_TIMEOUT) || arg->time > KTIME_MAX ||
+	    !ctx_clock_valid(arg->clock) || arg->cause > CTX_CAUSE_MAX)
+		return -EINVAL;
+	when->clock = arg->clock;
+	when->cause = arg->cause ? -(int)arg->cause : -ETIMEDOUT;
+	when->time = arg->time;
+	if (timed == CTX_DERIVE_TIMEOUT)
+		when->time = ktime_add_safe(ctx_clock_now(arg->clock), arg->time);
+	return 0;
+}
+
+static long ctx_ioc_derive(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const u32 flags = arg->derive.flags;
+	struct ctx_when when;
+	int err;
+
+	if (flags & ~(CTX_DERIVE_DEADLINE | CTX_DERIVE_TIMEOUT | CTX_DERIVE_WITHOUT_CANCEL |
+		      CTX_DERIVE_KEEP))
+		return -EINVAL;
+	if (flags & CTX_DERIVE_WITHOUT_CANCEL && flags != CTX_DERIVE_WITHOUT_CANCEL)
+		return -EINVAL;
+	err = ctx_parse_when(&arg->derive, &when);
+	if (err)
+		return err;
+	if (flags & CTX_DERIVE_WITHOUT_CANCEL)
+		return ctx_install(ctx_user_without_cancel(cf->ctx), ctx_child_rights(cf, 0));
+	return ctx_install(ctx_user_with_cancel(cf->ctx, &when, flags & CTX_DERIVE_KEEP),
+			   ctx_child_rights(cf, CTX_RIGHT_CANCEL));
+}
+
+static int ctx_check_key(const struct ctx_ioc_value *arg)
+{
+	return arg->flags || !arg->key_len || arg->key_len > CTX_KEY_MAX ? -EINVAL : 0;
+}
+
+static struct ctx_bytes *ctx_copy_bytes(const struct ctx_ioc_value *arg)
+{
+	struct ctx_bytes *bytes = kmalloc(sizeof(*bytes) + arg->key_len + arg->value_len,
+					  GFP_KERNEL_ACCOUNT);
+
+	if (!bytes)
+		return ERR_PTR(-ENOMEM);
+	bytes->key_len = arg->key_len;
+	bytes->value_len = arg->value_len;
+	if (copy_from_user(bytes->data, u64_to_user_ptr(arg->key), arg->key_len) ||
+	    copy_from_user(bytes->data + arg->key_len, u64_to_user_ptr(arg->value),
+			   arg->value_len)) {
+		kfree(bytes);
+		return ERR_PTR(-EFAULT);
+	}
+	return bytes;
+}
+
+static long ctx_ioc_with_value(struct ctx_file *cf, union ctx_arg *arg)
+{
+	struct ctx_bytes *bytes;
+	struct ctx *ctx;
+
+	if (ctx_check_key(&arg->value) || arg->value.value_len > CTX_VALUE_MAX)
+		return -EINVAL;
+	bytes = ctx_copy_bytes(&arg->value);
+	if (IS_ERR(bytes))
+		return PTR_ERR(bytes);
+	ctx = ctx_user_with_value(cf->ctx, bytes);
+	if (IS_ERR(ctx))
+		kfree(bytes);
+	return ctx_install(ctx, ctx_child_rights(cf, 0));
+}
+
+static long ctx_ioc_value(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const u32 room = arg->value.value_len;
+	const struct ctx_bytes *bytes;
+	u8 key[CTX_KEY_MAX];
+
+	if (ctx_check_key(&arg->value))
+		return -EINVAL;
+	if (copy_from_user(key, u64_to_user_ptr(arg->value.key), arg->value.key_len))
+		return -EFAULT;
+	bytes = ctx_user_find(cf->ctx, key, arg->value.key_len);
+	if (!bytes)
+		return -ENOENT;
+	arg->value.value_len = bytes->value_len;
+	if (room < bytes->value_len)
+		return -ENOSPC;
+	if (copy_to_user(u64_to_user_ptr(arg->value.value), bytes->data + bytes->key_len,
+			 bytes->value_len))
+		return -EFAULT;
+	return 0;
+}
+
+static long ctx_ioc_cancel(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const struct ctx_by by = {
+		.err = -ECANCELED,
+		.cause = arg->cancel.cause ? -(int)arg->cancel.cause : -ECANCELED,
+	};
+
+	if (arg->cancel.flags || arg->cancel.reserved || arg->cancel.cause > CTX_CAUSE_MAX)
+		return -EINVAL;
+	ctx_cancel_scope(ctx_scope(cf->ctx), &by, CTX_CANCEL_YIELDING);
+	return 0;
+}
+
+static void ctx_fill_maker(const struct ctx_user *user, struct ctx_ioc_info *info)
+{
+	info->id = user->id;
+	info->parent_id = ctx_user_id(user->ctx.parent);
+	info->owner_uid = from_kuid_munged(current_user_ns(), user->owner);
+	info->creator_pid = pid_vnr(user->creator);
+	info->depth = user->depth;
+	info->info_flags |= user->keep ? CTX_INFO_KEEP : 0;
+	memcpy(info->creator_comm, user->creator_comm, sizeof(info->creator_comm));
+}
+
+static void ctx_fill_origin(const struct ctx_origin *origin, struct ctx_ioc_info *info)
+{
+	info->info_flags |= CTX_INFO_DONE;
+	info->origin_id = ctx_user_id(origin->ctx);
+	info->done_time = ktime_to_ns(origin->time);
+	info->err = -origin->err;
+	info->cause = -origin->cause;
+	info->origin_pid = ctx_origin_vpid(origin);
+	memcpy(info->origin_comm, origin->comm, sizeof(info->origin_comm));
+}
+
+static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const struct ctx_user *user = ctx_user_of(cf->ctx);
+	struct ctx_ioc_info *info = &arg->info;
+	const u32 size = info->size;
+	struct ctx_origin origin;
+	ktime_t deadline;
+
+	if (info->flags)
+		return -EINVAL;
+	memset(info, 0, sizeof(*info));
+	info->size = size;
+	info->rights = cf->rights;
+	if (user)
+		ctx_fill_maker(user, info);
+	if (ctx_deadline(cf->ctx, &deadline)) {
+		info->info_flags |= CTX_INFO_DEADLINE;
+		info->deadline = ktime_to_ns(deadline);
+	}
+	if (!ctx_origin(cf->ctx, &origin))
+		ctx_fill_origin(&origin, info);
+	return 0;
+}
+
+/* One row per request: the structure it had when it was introduced, and has now. */
+static const struct ctx_ioctl {
+	long (*fn)(struct ctx_file *cf, union ctx_arg *arg);
+	u32 rights;
+	u16 min_size;
+	u16 size;
+	bool answers;		/* the structure is copied back */
+} ctx_ioctls[] = {
+#define CTX_IOCTL(cmd, _fn, _rights, type, last, _answers)			\
+	[_IOC_NR(cmd)] = {							\
+		.fn = (_fn),							\
+		.rights = (_rights),						\
+		.min_size = offsetofend(type, last),				\
+		.size = sizeof(type),						\
+		.answers = (_answers),						\
+	}
+	CTX_IOCTL(CTX_IOC_DERIVE, ctx_ioc_derive, CTX_RIGHT_DERIVE,
+		  struct ctx_ioc_derive, cause, false),
+	CTX_IOCTL(CTX_IOC_WITH_VALUE, ctx_ioc_with_value, CTX_RIGHT_DERIVE,
+		  struct ctx_ioc_value, value_len, false),
+	CTX_IOCTL(CTX_IOC_VALUE, ctx_ioc_value, CTX_RIGHT_VALUE,
+		  struct ctx_ioc_value, value_len, true),
+	CTX_IOCTL(CTX_IOC_CANCEL, ctx_ioc_cancel, CTX_RIGHT_CANCEL,
+		  struct ctx_ioc_cancel, reserved, false),
+	CTX_IOCTL(CTX_IOC_INFO, ctx_ioc_info, CTX_RIGHT_OBSERVE,
+		  struct ctx_ioc_info, creator_comm, true),
+};
+
+static const struct ctx_ioctl *ctx_find_ioctl(unsigned int cmd)
+{
+	if (cmd != _IO(CTX_IOC_MAGIC, _IOC_NR(cmd)) || _IOC_NR(cmd) >= ARRAY_SIZE(ctx_ioctls))
+		return NULL;
+	return &ctx_ioctls[_IOC_NR(cmd)];
+}
+
+static long ctx_file_ioctl(struct file *file, unsigned int cmd, unsigned long argp)
+{
+	const struct ctx_ioctl *ioctl = ctx_find_ioctl(cmd);
+	struct ctx_file *cf = file->private_data;
+	void __user *uarg = (void __user *)argp;
+	union ctx_arg arg;
+	u32 size;
+	long ret;
+
+	if (!ioctl)
+		return -ENOTTY;
+	if (~cf->rights & ioctl->rights)
+		return -EPERM;
+	if (get_user(size, (u32 __user *)uarg))
+		return -EFAULT;
+	if (size < ioctl->min_size)
+		return -EINVAL;
+	/* As other extensible calls do: a caller may not have us look through more. */
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	ret = copy_struct_from_user(&arg, ioctl->size, uarg, size);
+	if (ret)
+		return ret;
+	/* It may have been changed since. */
+	arg.size = size;
+	ret = ioctl->fn(cf, &arg);
+	if (ioctl->answers && (!ret || ret == -ENOSPC) &&
+	    copy_to_user(uarg, &arg, min_t(size_t, size, ioctl->size)))
+		return -EFAULT;
+	return ret;
+}
+
+#ifdef CONFIG_PROC_FS
+static void ctx_show_rights(struct seq_file *m, u32 rights)
+{
+	static const char * const names[] = { "cancel", "derive", "value", "observe" };
+	const char *sep = "";
+	int i;
+
+	seq_puts(m, "ctx-rights:\t");
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!(rights & BIT(i)))
+			continue;
+		seq_printf(m, "%s%s", sep, names[i]);
+		sep = ",";
+	}
+	seq_putc(m, '\n');
+}
+
+static void ctx_show_path(struct seq_file *m, const struct ctx *ctx)
+{
+	int len = ctx_describe(ctx, NULL, 0);
+	char *path = kvmalloc(len + 1, GFP_KERNEL);
+
+	if (!path)
+		return;
+	ctx_describe(ctx, path, len + 1);
+	seq_printf(m, "ctx-path:\t%s\n", path);
+	kvfree(path);
+}
+
+static void ctx_show_state(struct seq_file *m, const struct ctx *ctx)
+{
+	struct ctx_origin origin;
+
+	if (ctx_origin(ctx, &origin)) {
+		seq_puts(m, "ctx-state:\tlive\n");
+		return;
+	}
+	seq_printf(m, "ctx-state:\tdone err=%d cause=%d origin=%llu by=%u %s\n", -origin.err,
+		   -origin.cause, ctx_user_id(origin.ctx), ctx_origin_vpid(&origin), origin.comm);
+}
+
+static void ctx_file_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	const struct ctx_file *cf = file->private_data;
+
+	seq_printf(m, "ctx-id:\t%llu\n", ctx_user_id(cf->ctx));
+	seq_printf(m, "ctx-parent:\t%llu\n", cf->ctx->parent ? ctx_user_id(cf->ctx->parent) : 0);
+	ctx_show_rights(m, cf->rights);
+	ctx_show_path(m, cf->ctx);
+	ctx_show_state(m, cf->ctx);
+}
+#endif
+
+static const struct file_operations ctx_fops = {
+	.owner = THIS_MODULE,
+	.open = ctx_file_open,
+	.release = ctx_file_release,
+	.poll = ctx_file_poll,
+	.read_iter = ctx_file_read_iter,
+	.unlocked_ioctl = ctx_file_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+#ifdef CONFIG_PROC_FS
+	.show_fdinfo = ctx_file_show_fdinfo,
+#endif
+};
+
+static struct miscdevice ctx_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ctx",
+	.fops = &ctx_fops,
+	.mode = 0666,
+};
+
+int ctx_chardev_init(void)
+{
+	return misc_register(&ctx_device);
+}
+
+void ctx_chardev_exit(void)
+{
+	misc_deregister(&ctx_device);
+}

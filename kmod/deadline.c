@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Deadlines: a scope with an hrtimer of its own, armed only where it can be the
+ * first to run out.
+ *
+ * The timer holds no reference. It is started before the scope is listed with
+ * its home, so that nobody can end the scope before there is a timer to disarm;
+ * going off that early it publishes first, and is then not listed. Dropping the
+ * last reference disarms it.
+ *
+ * In the kernel deadlines are on CLOCK_MONOTONIC, where a child's timer is never
+ * needed when the parent's is not later. What processes make may run on other
+ * clocks, which can be set: only timers on the same clock are compared for good,
+ * and CTX_F_CLOCKS tells that there are others further out (S8).
+ */
+#include <linux/ktime.h>
+
+#include "internal.h"
+
+static struct kmem_cache *ctx_deadline_cache;
+
+ktime_t ctx_clock_now(clockid_t clock)
+{
+	switch (clock) {
+	case CLOCK_REALTIME:
+		return ktime_get_real();
+	case CLOCK_BOOTTIME:
+		return ktime_get_boottime();
+	default:
+		return ktime_get();
+	}
+}
+
+static clockid_t ctx_deadline_clock(const struct ctx_deadline *d)
+{
+	if (d->scope.node.kind & CTX_F_REALTIME)
+		return CLOCK_REALTIME;
+	return d->scope.node.kind & CTX_F_BOOTTIME ? CLOCK_BOOTTIME : CLOCK_MONOTONIC;
+}
+
+static u8 ctx_clock_flag(clockid_t clock)
+{
+	if (clock == CLOCK_REALTIME)
+		return CTX_F_REALTIME;
+	return clock == CLOCK_BOOTTIME ? CTX_F_BOOTTIME : 0;
+}
+
+/* When @d runs out, in CLOCK_MONOTONIC as its clock stands now. */
+static ktime_t ctx_deadline_time(const struct ctx_deadline *d)
+{
+	clockid_t clock = ctx_deadline_clock(d);
+	ktime_t expires = hrtimer_get_softexpires(&d->timer);
+
+	if (clock == CLOCK_REALTIME)
+		return ktime_sub(expires, ktime_mono_to_any(0, TK_OFFS_REAL));
+	if (clock == CLOCK_BOOTTIME)
+		return ktime_sub(expires, ktime_mono_to_any(0, TK_OFFS_BOOT));
+	return expires;
+}
+
+/* The next timer outside of @d that may be earlier, as clocks differ. */
+static struct ctx_deadline *ctx_deadline_outer(const struct ctx_deadline *d)
+{
+	return d->scope.node.kind & CTX_F_CLOCKS ? ctx_home(&d->scope)->timed : NULL;
+}
+
+/* The timer that will end @scope first, or NULL. */
+static struct ctx_deadline *ctx_first_deadline(const struct ctx_scope *scope)
+{
+	struct ctx_deadline *first = scope->timed, *d = first;
+
+	while (d) {
+		if (ctx_deadline_time(d) <= ctx_deadline_time(first))
+			first = d;
+		d = ctx_deadline_outer(d);
+	}
+	return first;
+}
+
+ktime_t ctx_effective_deadline(const struct ctx_scope *scope)
+{
+	const struct ctx_deadline *d = ctx_first_deadline(scope);
+
+	return d ? ctx_deadline_time(d) : CTX_NEVER;
+}
+
+/**
+ * ctx_deadline - say when a context will be done at the latest
+ * @ctx: the context; the caller holds a reference
+ * @deadline: where to put the time, in CLOCK_MONOTONIC; may be NULL
+ *
+ * The earliest deadline of @ctx and what is above it (S8). It stays the same
+ * when @ctx is done.
+ *
+ * Context: Any but NMI.
+ * Return: whether there is one; @deadline is untouched otherwise.
+ */
+bool ctx_deadline(const struct ctx *ctx, ktime_t *deadline)
+{
+	ktime_t time = ctx_effective_deadline(ctx_scope(ctx));
+
+	if (time == CTX_NEVER)
+		return false;
+	if (deadline)
+		*deadline = time;
+	return true;
+}
+EXPORT_SYMBOL_GPL(ctx_deadline);
+
+static const struct ctx_by ctx_by_timer = {
+	.err = -ETIMEDOUT,
+	.who = "timer",
+};
+
+static enum hrtimer_restart ctx_deadline_expire(struct hrtimer *timer)
+{
+	struct ctx_deadline *d = container_of(timer, struct ctx_deadline, timer);
+
+	/* Being released: the memory is there until this interrupt is over. */
+	if (refcount_inc_not_zero(&d->scope.node.ref)) {
+		ctx_cancel_scope(&d->scope, &ctx_by_timer, CTX_CANCEL_BUDGET);
+		ctx_put(&d->scope.node);
+	}
+	return HRTIMER_NORESTART;
+}
+
+/* Returns false if the timer is just running, in which case it finds out itself. */
+bool ctx_deadline_disarm(struct ctx_deadline *d)
+{
+	return hrtimer_try_to_cancel(&d->timer) >= 0;
+}
+
+/* Whether a timer that stands for @home runs out no later than @when. */
+static bool ctx_deadline_covered(const struct ctx_scope *home, const struct ctx_when *when)
+{
+	const struct ctx_deadline *d = home->timed;
+
+	while (d) {
+		if (ctx_deadline_clock(d) == when->clock &&
+		    hrtimer_get_softexpires(&d->timer) <= when->time)
+			return true;
+		d = ctx_deadline_outer(d);
+	}
+	return false;
+}
+
+/*
+ * What becomes of a deadline under @parent, @now being the time on its clock. An
+ * inherited one that has passed, whose interrupt is still to come, is brought
+ * into effect first, unless that is just happening elsewhere (S8).
+ */
+enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now)
+{
+	struct ctx_scope *home = ctx_scope(parent);
+	struct ctx_deadline *first = ctx_first_deadline(home);
+
+	if (first && !ctx_err(parent) && ctx_deadline_time(first) <= ktime_get())
+		ctx_cancel_scope(&first->scope, &ctx_by_timer, CTX_CANCEL_HERE);
+	if (when->time == CTX_NEVER || ctx_deadline_covered(home, when))
+		return CTX_FATE_PLAIN;
+	return when->time <= now ? CTX_FATE_PASSED : CTX_FATE_ARMED;
+}
+
+/* Done by its own deadline at birth: published before anyone knows it. */
+static void ctx_deadline_born_passed(struct ctx_deadline *d)
+{
+	ctx_record(&d->scope, &ctx_by_timer);
+	ctx_claim(&d->scope, &d->scope.state);
+	atomic_set(&d->scope.own.busy, 0);
+}
+
+/* Begins a context that has a timer; @fate is not CTX_FATE_PLAIN. */
+void ctx_deadline_start(struct ctx_deadline *d, struct ctx *parent, const struct ctx_when *when,
+			enum ctx_fate fate, enum hrtimer_mode mode, u8 kind)
+{
+	const struct ctx_deadline *outer = ctx_scope(parent)->timed;
+
+	kind |= CTX_F_TIMER | ctx_clock_flag(when->clock);
+	if (outer && (outer->scope.node.kind & CTX_F_CLOCKS ||
+		      ctx_deadline_clock(outer) != when->clock))
+		kind |= CTX_F_CLOCKS;
+	ctx_scope_init(&d->scope, parent, kind);
+	d->scope.timed = d;
+	d->scope.state.cause = when->cause;
+	hrtimer_setup(&d->timer, ctx_deadline_expire, when->clock, mode);
+	hrtimer_set_expires(&d->timer, when->time);
+
+	if (fate == CTX_FATE_PASSED && !ctx_err(parent))
+		ctx_deadline_born_passed(d);
+	else if (!ctx_err(parent))
+		hrtimer_start_expires(&d->timer, mode);
+	ctx_scope_start(&d->scope);
+}
+
+static struct ctx *ctx_derive_deadline(struct ctx *parent, ktime_t time, ktime_t now, int cause,
+				       gfp_t gfp)
+{
+	const struct ctx_when when = { .time = time, .clock = CLOCK_MONOTONIC, .cause = cause };
+	enum ctx_fate fate;
+	struct ctx_deadline *d;
+
+	if (IS_ERR(parent))
+		return parent;
+	if (!parent || !ctx_cause_valid(cause))
+		return ERR_PTR(-EINVAL);
+	fate = ctx_deadline_plan(parent, &when, now);
+	if (fate == CTX_FATE_PLAIN)
+		return ctx_derive_scope(parent, time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE, gfp);
+	d = kmem_cache_alloc(ctx_deadline_cache, gfp);
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	ctx_deadline_start(d, parent, &when, fate, HRTIMER_MODE_ABS, CTX_DEADLINE);
+	return &d->scope.node;
+}
+
+/**
+ * ctx_with_deadline_cause - derive a context that ends by itself, saying why
+ * @parent: what it is derived from; as with ctx_with_cancel()
+ * @deadline: when, in CLOCK_MONOTONIC; KTIME_MAX for no deadline; one that has
+ *	passed makes it done at birth, unless @parent is done already
+ * @cause: what ctx_cause() will say if this deadline ends it: an errno,
+ *	-MAX_ERRNO to -1
+ * @gfp: how to allocate
+ *
+ * The earlier of this and the parent's deadline holds; if they are equal, with
+ * the parent's cause (S8). It never ends early. When it does, by this, ctx_err()
+ * is -ETIMEDOUT; when it is cancelled first the timer is gone at once.
+ *
+ * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
+ * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for
+ * a NULL @parent or another @cause; an ERR_PTR @parent; ERR_PTR(-ENOMEM).
+ */
+struct ctx *ctx_with_deadline_cause(struct ctx *parent, ktime_t deadline, int cause, gfp_t gfp)
+{
+	return ctx_derive_deadline(parent, deadline, ktime_get(), cause, gfp);
+}
+EXPORT_SYMBOL_GPL(ctx_with_deadline_cause);
+
+/**
+ * ctx_with_deadline - derive a context that ends by itself
+ * @parent: what it is derived from; as with ctx_with_cancel()
+ * @deadline: when, in CLOCK_MONOTONIC
+ * @gfp: how to allocate
+ *
+ * As ctx_with_deadline_cause() with -ETIMEDOUT as the cause (S8).
+ *
+ * Context: As ctx_with_deadline_cause().
+ * Return: as ctx_with_deadline_cause().
+ */
+struct ctx *ctx_with_deadline(struct ctx *parent, ktime_t deadline, gfp_t gfp)
+{
+	return ctx_with_deadline_cause(parent, deadline, -ETIMEDOUT, gfp);
+}
+EXPORT_SYMBOL_GPL(ctx_with_deadline);
+
+/**
+ * ctx_with_timeout_cause - derive a context that ends after a time, saying why
+ * @parent: what it is derived from; as with ctx_with_cancel()
+ * @timeout: the time from now; 0 or less makes it done at birth; KTIME_MAX, or
+ *	what is too long to be counted, is no deadline
+ * @cause: as with ctx_with_deadline_cause()
+ * @gfp: how to allocate
+ *
+ * As ctx_with_deadline_cause() otherwise (S8).
+ *
+ * Context: As ctx_with_deadline_cause().
+ * Return: as ctx_with_deadline_cause().
+ */
+struct ctx *ctx_with_timeout_cause(struct ctx *parent, ktime_t timeout, int cause, gfp_t gfp)
+{
+	ktime_t now = ktime_get();
+
+	/* A negative timeout is no further back than now: it must not wrap. */
+	return ctx_derive_deadline(parent, timeout <= 0 ? now : ktime_add_safe(now, timeout), now,
+				   cause, gfp);
+}
+EXPORT_SYMBOL_GPL(ctx_with_timeout_cause);
+
+/**
+ * ctx_with_timeout - derive a context that ends after a time
+ * @parent: what it is derived from; as with ctx_with_cancel()
+ * @timeout: the time from now
+ * @gfp: how to allocate
+ *
+ * As ctx_with_timeout_cause() with -ETIMEDOUT as the cause (S8).
+ *
+ * Context: As ctx_with_deadline_cause().
+ * Return: as ctx_with_deadline_cause().
+ */
+struct ctx *ctx_with_timeout(struct ctx *parent, ktime_t timeout, gfp_t gfp)
+{
+	return ctx_with_timeout_cause(parent, timeout, -ETIMEDOUT, gfp);
+}
+EXPORT_SYMBOL_GPL(ctx_with_timeout);
+
+void ctx_deadline_free(struct ctx_deadline *d)
+{
+	kmem_cache_free(ctx_deadline_cache, d);
+}
+
+static void ctx_deadline_ctor(void *object)
+{
+	ctx_scope_setup(object);
+}
+
+int ctx_deadline_init(void)
+{
+	ctx_deadline_cache = kmem_cache_create("ctx_deadline", sizeof(struct ctx_deadline), 0,
+					       SLAB_HWCACHE_ALIGN, ctx_deadline_ctor);
+	return ctx_deadline_cache ? 0 : -ENOMEM;
+}
+
+void ctx_deadline_exit(void)
+{
+	kmem_cache_destroy(ctx_deadline_cache);
+}

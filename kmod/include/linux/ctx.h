@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Cancellation contexts: a tree of reference-counted nodes that carries a
+ * cancellation signal, a deadline and request-scoped values from a caller to
+ * everything that works on its behalf.
+ *
+ *	struct ctx *ctx = ctx_with_timeout(parent, ms_to_ktime(500), GFP_KERNEL);
+ *
+ *	if (IS_ERR(ctx))
+ *		return PTR_ERR(ctx);
+ *	err = ctx_wait_event(ctx, dev->wq, dev->ready);
+ *	ctx_cancel(ctx);
+ *	ctx_put(ctx);
+ *
+ * Rules are cited as S1..S19 and stand in Documentation/contract.rst.
+ */
+#ifndef _LINUX_CTX_H
+#define _LINUX_CTX_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/gfp.h>
+#include <linux/ktime.h>
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#ifndef __CHECKER__ /* sparse does not know __has_include */
+#if __has_include("linux/cleanup.h")
+#include <linux/cleanup.h>
+#endif
+#endif
+
+struct ctx_value;
+struct pid;
+
+/*
+ * The state that contexts share: each points to that of its nearest cancelable
+ * scope. @origin is the one word that counts: NULL while live, then the state
+ * of the context whose cancellation reached this one, which holds the error and
+ * the cause. It is written once, by compare-and-exchange.
+ */
+struct ctx_state {
+	/* private: */
+	const struct ctx_state *origin;
+	int err;
+	int cause;
+};
+
+/**
+ * struct ctx - a cancellation context
+ *
+ * Opaque. It is obtained from ctx_background(), ctx_todo() or a derivation, and
+ * given back with ctx_put().
+ */
+struct ctx {
+	/* private: */
+	union {
+		struct {
+			struct ctx_state *state;
+			struct ctx *parent;
+		};
+		struct rcu_head rcu;	/* once the last reference is gone */
+	};
+	struct ctx_value *value;	/* the nearest value strictly above */
+	refcount_t ref;
+	u8 kind;			/* constant; enum ctx_kind and CTX_F_* */
+	u8 flags;			/* under the scope's own lock */
+	u8 taken;			/* under the home's lock; see cancel.c */
+	u8 nest;			/* constant; which of the home's lists */
+};
+
+/**
+ * struct ctx_callback - storage of a callback, embedded by the caller
+ *
+ * See ctx_callback_add(). Zero it where ctx_callback_remove() may come first.
+ */
+struct ctx_callback {
+	/* private: */
+	struct list_head node;
+	struct ctx *ctx;		/* non-NULL while registered */
+	void (*fn)(struct ctx *ctx, struct ctx_callback *cb);
+};
+
+/**
+ * struct ctx_after - storage of an after-func, embedded by the caller
+ *
+ * See ctx_after_func().
+ */
+struct ctx_after {
+	/* private: */
+	struct ctx_callback cb;
+	struct work_struct work;
+	struct ctx *ctx;
+	void (*fn)(struct ctx_after *after);
+	bool counted;
+	bool begun;
+	bool stopped;
+};
+
+/**
+ * struct ctx_origin - who ended a context, when and why (S11)
+ * @ctx: the context that was cancelled or expired; kept alive by the one asked
+ * @time: when, in CLOCK_MONOTONIC
+ * @err: -ECANCELED or -ETIMEDOUT
+ * @cause: the cause that was given, else @err
+ * @pid: the process that cancelled, in the initial pid namespace; 0 if none did
+ * @comm: the name of the task that cancelled, or "timer" or "irq"
+ */
+struct ctx_origin {
+	struct ctx *ctx;
+	ktime_t time;
+	int err;
+	int cause;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+};
+
+struct ctx_thread;
+
+/* Roots and references */
+struct ctx *ctx_background(void);
+struct ctx *ctx_todo(void);
+struct ctx *ctx_get(struct ctx *ctx);
+void ctx_put(struct ctx *ctx);
+void ctx_barrier(void);
+
+/* Derivation */
+struct ctx *ctx_with_cancel(struct ctx *parent, gfp_t gfp);
+struct ctx *ctx_with_deadline(struct ctx *parent, ktime_t deadline, gfp_t gfp);
+struct ctx *ctx_with_deadline_cause(struct ctx *parent, ktime_t deadline, int cause, gfp_t gfp);
+struct ctx *ctx_with_timeout(struct ctx *parent, ktime_t timeout, gfp_t gfp);
+struct ctx *ctx_with_timeout_cause(struct ctx *parent, ktime_t timeout, int cause, gfp_t gfp);
+struct ctx *ctx_with_value(struct ctx *parent, const void *key, void *value,
+			   void (*release)(void *value), gfp_t gfp);
+struct ctx *ctx_without_cancel(struct ctx *parent, gfp_t gfp);
+
+/* Asking */
+
+/**
+ * ctx_err - say whether and how a context is done
+ * @ctx: the context; the caller holds a reference
+ *
+ * Two loads and a test on a live context, no lock. What was written before the
+ * cancellation is visible to whoever sees a non-zero error (S16).
+ *
+ * Context: Any, NMI included.
+ * Return: 0 while live, then -ECANCELED or -ETIMEDOUT for ever (S10).
+ */
+static __always_inline int ctx_err(const struct ctx *ctx)
+{
+	/* Pairs with the compare-and-exchange that publishes an origin, in cancel.c. */
+	const struct ctx_state *origin = smp_load_acquire(&ctx->state->origin);
+
+	return unlikely(origin) ? origin->err : 0;
+}
+
+/**
+ * ctx_is_done - say whether a context is done
+ * @ctx: the context; the caller holds a reference
+ *
+ * Context: Any, NMI included. Ordering as with ctx_err().
+ * Return: true once ctx_err() is not 0.
+ */
+static __always_inline bool ctx_is_done(const struct ctx *ctx)
+{
+	return ctx_err(ctx) != 0;
+}
+
+int ctx_cause(const struct ctx *ctx);
+bool ctx_deadline(const struct ctx *ctx, ktime_t *deadline);
+struct completion *ctx_done(struct ctx *ctx);
+void *ctx_value(const struct ctx *ctx, const void *key);
+int ctx_origin(const struct ctx *ctx, struct ctx_origin *origin);
+int ctx_describe(const struct ctx *ctx, char *buf, size_t size);
+
+/* Cancelling */
+void ctx_cancel(struct ctx *ctx);
+int ctx_cancel_cause(struct ctx *ctx, int cause);
+void ctx_cancel_async(struct ctx *ctx);
+void ctx_cancel_sync(struct ctx *ctx);
+int ctx_callback_add(struct ctx *ctx, struct ctx_callback *cb,
+		     void (*fn)(struct ctx *ctx, struct ctx_callback *cb));
+bool ctx_callback_remove(struct ctx *ctx, struct ctx_callback *cb);
+bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb);
+void ctx_after_func(struct ctx *ctx, struct ctx_after *after, void (*fn)(struct ctx_after *after));
+bool ctx_after_stop(struct ctx_after *after);
+bool ctx_after_stop_sync(struct ctx_after *after);
+
+#ifdef DEFINE_FREE
+/**
+ * ctx_cancel_put - cancel a context and drop the reference
+ * @ctx: the context, NULL or an ERR_PTR
+ *
+ * What ``__free(ctx_cancel_put)`` does when a scope is left.
+ *
+ * Context: As ctx_cancel() and ctx_put().
+ */
+static inline void ctx_cancel_put(struct ctx *ctx)
+{
+	ctx_cancel(ctx);
+	ctx_put(ctx);
+}
+
+DEFINE_FREE(ctx_put, struct ctx *, ctx_put(_T))
+DEFINE_FREE(ctx_cancel_put, struct ctx *, ctx_cancel_put(_T))
+#endif
+
+/* Waiting */
+
+/* private: the waiter behind every wait below; see wait.c */
+struct ctx_waiter {
+	struct ctx_callback cb;
+	struct task_struct *task;
+};
+
+void ctx_waiter_add(struct ctx *ctx, struct ctx_waiter *waiter);
+void ctx_waiter_remove(struct ctx *ctx, struct ctx_waiter *waiter);
+int __ctx_wait(struct ctx *ctx, unsigned int state);
+int __ctx_wait_timeout(struct ctx *ctx, ktime_t timeout, unsigned int state);
+int __ctx_wait_for_completion(struct ctx *ctx, struct completion *done, unsigned int state);
+/* public: */
+
+/**
+ * ctx_wait - wait until a context is done
+ * @ctx: the context; the caller holds a reference
+ *
+ * On a context that is never done this waits for ever. The _interruptible form
+ * ends on any signal, the _killable one on a fatal one.
+ *
+ * Context: Process; sleeps.
+ * Return: the context's error, or -ERESTARTSYS if a signal came first.
+ */
+static inline int ctx_wait(struct ctx *ctx)
+{
+	return __ctx_wait(ctx, TASK_UNINTERRUPTIBLE);
+}
+
+/** ctx_wait_interruptible - as ctx_wait(), until a signal */
+static inline int ctx_wait_interruptible(struct ctx *ctx)
+{
+	return __ctx_wait(ctx, TASK_INTERRUPTIBLE);
+}
+
+/** ctx_wait_killable - as ctx_wait(), until a fatal signal */
+static inline int ctx_wait_killable(struct ctx *ctx)
+{
+	return __ctx_wait(ctx, TASK_KILLABLE);
+}
+
+/**
+ * ctx_wait_timeout - wait until a context is done, but not for ever
+ * @ctx: the context; the caller holds a reference
+ * @timeout: how long to wait at most; 0 or less only asks
+ *
+ * Context: Process; sleeps.
+ * Return: the context's error, also when the time ran out together with it; 0
+ * if it was not done within @timeout; -ERESTARTSYS if a signal came first.
+ */
+static inline int ctx_wait_timeout(struct ctx *ctx, ktime_t timeout)
+{
+	return __ctx_wait_timeout(ctx, timeout, TASK_UNINTERRUPTIBLE);
+}
+
+/** ctx_wait_timeout_interruptible - as ctx_wait_timeout(), until a signal */
+static inline int ctx_wait_timeout_interruptible(struct ctx *ctx, ktime_t timeout)
+{
+	return __ctx_wait_timeout(ctx, timeout, TASK_INTERRUPTIBLE);
+}
+
+/** ctx_wait_timeout_killable - as ctx_wait_timeout(), until a fatal signal */
+static inline int ctx_wait_timeout_killable(struct ctx *ctx, ktime_t timeout)
+{
+	return __ctx_wait_timeout(ctx, timeout, TASK_KILLABLE);
+}
+
+/**
+ * ctx_sleep - sleep, unless the context is done
+ * @ctx: the context; the caller holds a reference
+ * @time: how long; 0 or less only asks
+ *
+ * Context: Process; sleeps.
+ * Return: 0 if it slept all of @time, else the context's error, or -ERESTARTSYS
+ * if a signal came first.
+ */
+static inline int ctx_sleep(struct ctx *ctx, ktime_t time)
+{
+	return __ctx_wait_timeout(ctx, time, TASK_UNINTERRUPTIBLE);
+}
+
+/** ctx_sleep_interruptible - as ctx_sleep(), until a signal */
+static inline int ctx_sleep_interruptible(struct ctx *ctx, ktime_t time)
+{
+	return __ctx_wait_timeout(ctx, time, TASK_INTERRUPTIBLE);
+}
+
+/** ctx_sleep_killable - as ctx_sleep(), until a fatal signal */
+static inline int ctx_sleep_killable(struct ctx *ctx, ktime_t time)
+{
+	return __ctx_wait_timeout(ctx, time, TASK_KILLABLE);
+}
+
+/**
+ * ctx_wait_for_completion - wait for a completion, unless the context is done
+ * @ctx: the context; the caller holds a reference
+ * @done: the completion; as with wait_for_completion(), one wait consumes one
+ *	complete(), and nothing is consumed when the wait ends otherwise
+ *
+ * Context: Process; sleeps.
+ * Return: 0 if @done was completed, which wins a tie; else the context's error,
+ * or -ERESTARTSYS if a signal came first.
+ */
+static inline int ctx_wait_for_completion(struct ctx *ctx, struct completion *done)
+{
+	return __ctx_wait_for_completion(ctx, done, TASK_UNINTERRUPTIBLE);
+}
+
+/** ctx_wait_for_completion_interruptible - as ctx_wait_for_completion(), until a signal */
+static inline int ctx_wait_for_completion_interruptible(struct ctx *ctx, struct completion *done)
+{
+	return __ctx_wait_for_completion(ctx, done, TASK_INTERRUPTIBLE);
+}
+
+/** ctx_wait_for_completion_killable - as ctx_wait_for_completion(), until a fatal signal */
+static inline int ctx_wait_for_completion_killable(struct ctx *ctx, struct completion *done)
+{
+	return __ctx_wait_for_completion(ctx, done, TASK_KILLABLE);
+}
+
+/*
+ * The condition is looked at once more after the context was seen done, so that
+ * one that came true before the cancellation wins.
+ */
+#define __ctx_wait_event(ctx, wq_head, condition, state)			\
+({										\
+	struct ctx *__ctx = (ctx);						\
+	struct ctx_waiter __waiter;						\
+	struct wait_queue_entry __entry;					\
+	int __ret = 0;								\
+										\
+	might_sleep();								\
+	if (!(condition)) {							\
+		ctx_waiter_add(__ctx, &__waiter);				\
+		init_wait_entry(&__entry, 0);					\
+		for (;;) {							\
+			long __sig = prepare_to_wait_event(&(wq_head), &__entry,\
+							   state);		\
+										\
+			if (condition)						\
+				break;						\
+			__ret = ctx_err(__ctx);					\
+			if (__ret) {						\
+				if (condition)					\
+					__ret = 0;				\
+				break;						\
+			}							\
+			if (__sig) {						\
+				__ret = __sig;					\
+				break;						\
+			}							\
+			schedule();						\
+		}								\
+		finish_wait(&(wq_head), &__entry);				\
+		ctx_waiter_remove(__ctx, &__waiter);				\
+	}									\
+	__ret;									\
+})
+
+/**
+ * ctx_wait_event - wait for a condition, unless the context is done
+ * @ctx: the context; the caller holds a reference
+ * @wq_head: the wait queue that is woken when the condition may have changed
+ * @condition: a C expression, evaluated as wait_event() does
+ *
+ * The kernel's ``select { case <-ctx.Done(): case ...: }``.
+ *
+ * Context: Process; sleeps.
+ * Return: 0 if the condition is true, which wins a tie; else the context's
+ * error, or -ERESTARTSYS if a signal came first.
+ */
+#define ctx_wait_event(ctx, wq_head, condition)					\
+	__ctx_wait_event(ctx, wq_head, condition, TASK_UNINTERRUPTIBLE)
+
+/** ctx_wait_event_interruptible - as ctx_wait_event(), until a signal */
+#define ctx_wait_event_interruptible(ctx, wq_head, condition)			\
+	__ctx_wait_event(ctx, wq_head, condition, TASK_INTERRUPTIBLE)
+
+/** ctx_wait_event_killable - as ctx_wait_event(), until a fatal signal */
+#define ctx_wait_event_killable(ctx, wq_head, condition)			\
+	__ctx_wait_event(ctx, wq_head, condition, TASK_KILLABLE)
+
+/* Threads */
+__printf(4, 5)
+struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx, void *data),
+				  void *data, const char *fmt, ...);
+void ctx_thread_cancel(struct ctx_thread *thread);
+int ctx_thread_join(struct ctx_thread *thread);
+int ctx_thread_stop(struct ctx_thread *thread);
+
+#endif /* _LINUX_CTX_H */

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the files of the module share. May call downwards only:
+ *
+ *	chardev  files, ioctls
+ *	user     contexts that processes see: ids, owners, bounds
+ *	thread, wait, after, describe
+ *	deadline, value
+ *	cancel   claiming, the walk over a subtree, settling
+ *	callback
+ *	tree     nodes, references, homes
+ *
+ * Locks, all of them raw, held for a bounded number of steps:
+ *
+ *	scope->own.lock    the scope's callbacks, run, done, flags and record, and
+ *			   its list of children unless that is spread
+ *	nest->lock	   one list of children of a spread scope
+ *
+ * A child's own.lock may be taken inside its home's lock, never the other way
+ * round, and no other pair is held together. Callbacks, wake-ups and frees
+ * happen under none of them.
+ */
+#ifndef _CTX_INTERNAL_H
+#define _CTX_INTERNAL_H
+
+#include <linux/container_of.h>
+#include <linux/ctx.h>
+#include <linux/hrtimer.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "compat.h"
+
+#undef pr_fmt
+#define pr_fmt(fmt) "ctx: " fmt
+
+enum ctx_kind {
+	CTX_ROOT,
+	CTX_CANCEL,
+	CTX_DEADLINE,
+	CTX_VALUE,
+	CTX_WITHOUT,
+};
+
+/* The rest of ctx->kind */
+#define CTX_KIND_MASK	0x07
+#define CTX_F_USER	0x08	/* embedded in a struct ctx_user, which frees it */
+#define CTX_F_TIMER	0x10	/* is a struct ctx_deadline, with a timer of its own */
+#define CTX_F_CLOCKS	0x20	/* a deadline further out runs on another clock */
+#define CTX_F_REALTIME	0x40	/* that timer runs on CLOCK_REALTIME */
+#define CTX_F_BOOTTIME	0x80	/* ... on CLOCK_BOOTTIME; else CLOCK_MONOTONIC */
+
+/* scope->node.flags, under own.lock */
+#define CTX_DONE_USED	0x01	/* ->done is initialised */
+#define CTX_SYNC_WAITER	0x02	/* someone waits for own.busy to fall to 0 */
+#define CTX_RUN_WAITER	0x04	/* someone waits for a callback to return */
+
+/*
+ * A list of children and its lock. Each scope has one; a root, which everybody
+ * derives from, is spread over several, by CPU. @busy is that of a scope's own
+ * nest: 1 while its own cancellation is outstanding (from birth until it was
+ * delivered), 1 for each child that was taken off the list unsettled, 1 for each
+ * after-func that the cancellation queued. At 0 the scope is settled: it and all
+ * below it are done, and nothing of it is still running.
+ */
+struct ctx_nest {
+	raw_spinlock_t lock;
+	atomic_t busy;
+	struct hlist_head children;
+};
+
+struct ctx_spread {
+	unsigned int mask;
+	struct {
+		struct ctx_nest nest;
+	} ____cacheline_aligned at[];
+};
+
+/* A callback in progress, on the stack of whoever runs it. */
+struct ctx_run {
+	struct hlist_node node;		/* in the table of runs, by task */
+	struct task_struct *task;
+	struct ctx_callback *cb;	/* under the running scope's own.lock */
+};
+
+struct ctx_deadline;
+
+/* A cancelable context: what with_cancel and with_deadline make. */
+struct ctx_scope {
+	struct ctx node;
+	struct ctx_state state;
+	struct ctx_nest own;
+	union {
+		/*
+		 * In the home's list of children. Unhashed by a release store of
+		 * pprev, the last access of whoever takes a child off, so that
+		 * the last put may skip the lock: see ctx_leave_home().
+		 */
+		struct hlist_node sibling;
+		struct list_head work;	/* claimed: in the list of one walk */
+		struct llist_node dead;	/* released: waiting for the worker */
+	};
+	struct list_head callbacks;
+	struct ctx_run *run;
+	struct completion done;
+	ktime_t time;			/* the record: valid once origin is our own state */
+	struct pid *pid;
+	char comm[TASK_COMM_LEN];
+	struct ctx_deadline *timed;	/* nearest scope with a timer, may be itself */
+	struct ctx_spread *spread;
+};
+
+struct ctx_deadline {
+	struct ctx_scope scope;
+	struct hrtimer timer;
+};
+
+struct ctx_value {
+	struct ctx node;
+	const void *key;
+	void *value;
+	void (*release)(void *value);
+};
+
+static inline enum ctx_kind ctx_kind(const struct ctx *ctx)
+{
+	return ctx->kind & CTX_KIND_MASK;
+}
+
+static inline struct ctx_scope *ctx_scope_of_state(const struct ctx_state *state)
+{
+	return container_of((struct ctx_state *)state, struct ctx_scope, state);
+}
+
+/* The nearest cancelable context, @ctx itself if it is one; else a root. */
+static inline struct ctx_scope *ctx_scope(const struct ctx *ctx)
+{
+	return ctx_scope_of_state(ctx->state);
+}
+
+/* Where @scope is a child: the nearest scope of its parent. */
+static inline struct ctx_scope *ctx_home(const struct ctx_scope *scope)
+{
+	return ctx_scope(scope->node.parent);
+}
+
+static inline bool ctx_is_root(const struct ctx *ctx)
+{
+	return ctx_kind(ctx) == CTX_ROOT;
+}
+
+static inline bool ctx_is_scope(const struct ctx *ctx)
+{
+	return ctx_kind(ctx) == CTX_CANCEL || ctx_kind(ctx) == CTX_DEADLINE;
+}
+
+static inline bool ctx_is_timed(const struct ctx_scope *scope)
+{
+	return scope->node.kind & CTX_F_TIMER;
+}
+
+/* The first value node of a look-up from @ctx. */
+static inline const struct ctx_value *ctx_first_value(const struct ctx *ctx)
+{
+	return ctx_kind(ctx) == CTX_VALUE ? container_of(ctx, struct ctx_value, node) : ctx->value;
+}
+
+static inline struct ctx_deadline *ctx_deadline_of(struct ctx_scope *scope)
+{
+	return container_of(scope, struct ctx_deadline, scope);
+}
+
+static inline const struct ctx_state *ctx_origin_state(const struct ctx *ctx)
+{
+	/* Pairs with the compare-and-exchange in ctx_claim(). */
+	return smp_load_acquire(&ctx->state->origin);
+}
+
+static inline bool ctx_cause_valid(int cause)
+{
+	return cause < 0 && cause >= -MAX_ERRNO;
+}
+
+/*
+ * On PREEMPT_RT, atomic context may take raw locks and nothing else: wake-ups,
+ * callbacks and frees are left to a worker there (S18).
+ */
+static inline bool ctx_must_defer(void)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+}
+
+/* tree.c */
+extern struct ctx_scope ctx_roots[];
+
+int ctx_tree_init(void);
+void ctx_tree_flush(void);
+void ctx_reap_leaks(void);
+void ctx_tree_exit(void);
+void ctx_node_init(struct ctx *ctx, struct ctx *parent, struct ctx_state *state, u8 kind);
+void ctx_scope_setup(struct ctx_scope *scope);
+void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind);
+void ctx_scope_start(struct ctx_scope *scope);
+struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
+void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
+struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int pos);
+void ctx_unlist(struct ctx_scope *scope);
+bool ctx_leave_home(struct ctx_scope *scope);
+void ctx_leave_home_unsettled(struct ctx_scope *scope);
+
+/* cancel.c */
+
+/* Who cancels: what goes into the record (S11). */
+struct ctx_by {
+	int err;
+	int cause;		/* 0: leave the one that was preset */
+	const char *who;	/* NULL: the current task, or "irq" */
+};
+
+/* One pass over the subtree of one or more claimed scopes. */
+struct ctx_walk {
+	struct list_head work;	/* claimed, taken from home, a reference each */
+	long budget;		/* units of work left before a worker goes on */
+	bool yields;		/* may call cond_resched() */
+	bool runs;		/* ->run is in the table */
+	struct ctx_run run;
+};
+
+enum ctx_cancel_mode {
+	CTX_CANCEL_HERE,	/* all of it, without sleeping */
+	CTX_CANCEL_YIELDING,	/* all of it, giving up the CPU in between */
+	CTX_CANCEL_BUDGET,	/* a bounded part, the rest by a worker */
+	CTX_CANCEL_LATER,	/* the scope itself, the rest by a worker */
+};
+
+/*
+ * What the timer interrupt may do before it hands over, and what things cost:
+ * in units of about 40 instructions, a wake-up being the dearest callback.
+ */
+#define CTX_TIMER_BUDGET	32
+#define CTX_COST_CHILD		1
+#define CTX_COST_SCOPE		4
+#define CTX_COST_CALLBACK	8
+
+int ctx_cancel_init(void);
+void ctx_cancel_exit(void);
+void ctx_cancel_flush(void);
+bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
+		      enum ctx_cancel_mode mode);
+void ctx_record(struct ctx_scope *scope, const struct ctx_by *by);
+bool ctx_claim(struct ctx_scope *scope, const struct ctx_state *origin);
+void ctx_settle(struct ctx_scope *scope);
+
+/* callback.c */
+void ctx_callbacks_exit(struct ctx_scope *scope);
+bool ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope);
+void ctx_run_end(struct ctx_walk *walk);
+bool ctx_in_callback(void);
+
+/* after.c */
+int ctx_after_init(void);
+void ctx_after_flush(void);
+void ctx_after_exit(void);
+bool ctx_after_excuse(struct ctx_scope *scope);
+
+/* deadline.c */
+#define CTX_NEVER	KTIME_MAX
+
+struct ctx_when {
+	ktime_t time;		/* on @clock; CTX_NEVER for no deadline */
+	clockid_t clock;
+	int cause;
+};
+
+enum ctx_fate {
+	CTX_FATE_PLAIN,		/* no deadline of its own takes effect */
+	CTX_FATE_ARMED,
+	CTX_FATE_PASSED,
+};
+
+int ctx_deadline_init(void);
+void ctx_deadline_exit(void);
+enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now);
+void ctx_deadline_start(struct ctx_deadline *d, struct ctx *parent, const struct ctx_when *when,
+			enum ctx_fate fate, enum hrtimer_mode mode, u8 kind);
+bool ctx_deadline_disarm(struct ctx_deadline *d);
+void ctx_deadline_free(struct ctx_deadline *d);
+ktime_t ctx_clock_now(clockid_t clock);
+ktime_t ctx_effective_deadline(const struct ctx_scope *scope);
+
+/* value.c */
+int ctx_value_init(void);
+void ctx_value_exit(void);
+void ctx_value_flush(void);
+void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
+		     void (*release)(void *value), u8 kind);
+void ctx_value_release(struct ctx *ctx);
+struct kmem_cache *ctx_node_cache(void);
+
+/* wait.c */
+bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope);
+
+/* user.c */
+
+/* A string of bytes under a string of bytes. */
+struct ctx_bytes {
+	u32 key_len;
+	u32 value_len;
+	u8 data[];		/* the key, then the value */
+};
+
+struct ctx_account;
+
+/* What a process made: one of the kinds of context, and what is known of it. */
+struct ctx_user {
+	union {
+		struct ctx ctx;
+		struct ctx_scope scope;
+		struct ctx_deadline deadline;
+		struct ctx_value value;
+	};
+	u64 id;
+	struct ctx_account *account;
+	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
+	struct pid *creator;
+	kuid_t owner;
+	u32 depth;
+	bool keep;
+	atomic_t cancellers;		/* files that hold CTX_RIGHT_CANCEL */
+	char creator_comm[TASK_COMM_LEN];
+};
+
+int ctx_user_init(void);
+void ctx_user_exit(void);
+struct ctx_user *ctx_user_of(const struct ctx *ctx);
+u64 ctx_user_id(const struct ctx *ctx);
+struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep);
+struct ctx *ctx_user_without_cancel(struct ctx *parent);
+struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);
+const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len);
+void ctx_user_free(struct ctx *ctx);
+
+/* chardev.c */
+int ctx_chardev_init(void);
+void ctx_chardev_exit(void);
+
+#endif /* _CTX_INTERNAL_H */

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Threads under a context. Unlike with kthread_stop(), telling a thread to stop
+ * is not waiting for it, its function runs even when it was told before it
+ * began, and it may return by itself at any time.
+ */
+#include <linux/kthread.h>
+#include <linux/module.h>
+
+#include "internal.h"
+
+struct ctx_thread {
+	struct ctx *ctx;
+	int (*fn)(struct ctx *ctx, void *data);
+	void *data;
+	int result;			/* published by exited */
+	struct completion exited;
+};
+
+static int ctx_thread_main(void *arg)
+{
+	struct ctx_thread *thread = arg;
+
+	thread->result = thread->fn(thread->ctx, thread->data);
+	/* Leaves from the kernel's own text: ours may go once it is joined. */
+	kthread_complete_and_exit(&thread->exited, 0);
+	return 0;
+}
+
+static struct ctx_thread *ctx_thread_alloc(struct ctx *parent, int (*fn)(struct ctx *ctx, void *),
+					   void *data)
+{
+	struct ctx_thread *thread = kzalloc(sizeof(*thread), GFP_KERNEL);
+
+	if (!thread)
+		return ERR_PTR(-ENOMEM);
+	thread->ctx = ctx_with_cancel(parent, GFP_KERNEL);
+	if (IS_ERR(thread->ctx)) {
+		struct ctx *err = thread->ctx;
+
+		kfree(thread);
+		return ERR_CAST(err);
+	}
+	thread->fn = fn;
+	thread->data = data;
+	init_completion(&thread->exited);
+	return thread;
+}
+
+static void ctx_thread_free(struct ctx_thread *thread)
+{
+	ctx_cancel(thread->ctx);
+	ctx_put(thread->ctx);
+	kfree(thread);
+}
+
+static struct task_struct *ctx_thread_start(struct ctx_thread *thread, const char *name)
+{
+	if (!name)
+		return ERR_PTR(-ENOMEM);
+	return kthread_run(ctx_thread_main, thread, "%s", name);
+}
+
+/**
+ * ctx_thread_run - start a kernel thread under a context
+ * @parent: its context's parent; the caller holds a reference; an ERR_PTR is
+ *	handed back
+ * @fn: its function, which always runs, even if @parent is done already; it gets
+ *	a child context of its own, which is there until it is joined, and returns
+ *	when it sees that done, or when it likes
+ * @data: passed to @fn
+ * @fmt: printf-style name of the thread
+ *
+ * Every thread is joined exactly once, by ctx_thread_join() or ctx_thread_stop(),
+ * before the module that @fn is in goes. This module cannot go meanwhile.
+ *
+ * Context: Process; sleeps.
+ * Return: the thread; an ERR_PTR @parent; ERR_PTR(-EINVAL) for a NULL @parent,
+ * @fn or @fmt; ERR_PTR(-ENOMEM); ERR_PTR(-EINTR) if the caller was killed.
+ */
+struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx, void *data),
+				  void *data, const char *fmt, ...)
+{
+	struct ctx_thread *thread;
+	struct task_struct *task;
+	va_list args;
+	char *name;
+
+	might_sleep();
+	if (IS_ERR(parent))
+		return ERR_CAST(parent);
+	if (!parent || !fn || !fmt)
+		return ERR_PTR(-EINVAL);
+	thread = ctx_thread_alloc(parent, fn, data);
+	if (IS_ERR(thread))
+		return thread;
+
+	va_start(args, fmt);
+	name = kvasprintf(GFP_KERNEL, fmt, args);
+	va_end(args);
+
+	__module_get(THIS_MODULE);
+	task = ctx_thread_start(thread, name);
+	kfree(name);
+	if (!IS_ERR(task))
+		return thread;
+	module_put(THIS_MODULE);
+	ctx_thread_free(thread);
+	return ERR_CAST(task);
+}
+EXPORT_SYMBOL_GPL(ctx_thread_run);
+
+/**
+ * ctx_thread_cancel - tell a thread to stop, without waiting for it
+ * @thread: the thread, not joined yet; NULL and ERR_PTR are ignored
+ *
+ * Cancels its context. It may have returned already.
+ *
+ * Context: As ctx_cancel().
+ */
+void ctx_thread_cancel(struct ctx_thread *thread)
+{
+	if (!IS_ERR_OR_NULL(thread))
+		ctx_cancel(thread->ctx);
+}
+EXPORT_SYMBOL_GPL(ctx_thread_cancel);
+
+/**
+ * ctx_thread_join - wait until a thread has returned
+ * @thread: the thread; gone when this returns
+ *
+ * Its context is cancelled then, and with it what the thread left under it.
+ *
+ * Context: Process; sleeps.
+ * Return: what its function returned; for an ERR_PTR that error, and -EINVAL for
+ * NULL.
+ */
+int ctx_thread_join(struct ctx_thread *thread)
+{
+	int result;
+
+	if (IS_ERR_OR_NULL(thread))
+		return thread ? PTR_ERR(thread) : -EINVAL;
+	wait_for_completion(&thread->exited);
+	result = thread->result;
+	ctx_thread_free(thread);
+	module_put(THIS_MODULE);
+	return result;
+}
+EXPORT_SYMBOL_GPL(ctx_thread_join);
+
+/**
+ * ctx_thread_stop - tell a thread to stop and wait until it has returned
+ * @thread: the thread; gone when this returns
+ *
+ * ctx_thread_cancel() and ctx_thread_join().
+ *
+ * Context: Process; sleeps.
+ * Return: as ctx_thread_join().
+ */
+int ctx_thread_stop(struct ctx_thread *thread)
+{
+	ctx_thread_cancel(thread);
+	return ctx_thread_join(thread);
+}
+EXPORT_SYMBOL_GPL(ctx_thread_stop);

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Contexts that processes make: they have a number, an owner who is charged for
+ * them, and byte strings for values. Files know about these; they do not know
+ * about files.
+ */
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/overflow.h>
+#include <linux/pid.h>
+#include <linux/sched/signal.h>
+#include <linux/user_namespace.h>
+
+#include "internal.h"
+
+static unsigned int max_user_contexts = 65536;
+module_param(max_user_contexts, uint, 0644);
+MODULE_PARM_DESC(max_user_contexts,
+		 "contexts that a user may have, user namespaces he owns included (default 65536)");
+
+static unsigned int max_depth = 1024;
+module_param(max_depth, uint, 0644);
+MODULE_PARM_DESC(max_depth, "how deep processes may nest contexts (default 1024)");
+
+/* Levels of user namespaces that the kernel allows, and the user himself. */
+#define CTX_ACCOUNT_LEVELS	34
+
+/*
+ * Who is charged: a user, and above him the owner of his user namespace if that
+ * is somebody else, and so on. It exists while anything is charged to it.
+ */
+struct ctx_account {
+	struct hlist_node node;
+	struct ctx_account *parent;
+	kuid_t uid;
+	unsigned int contexts;	/* what is below in the hierarchy included */
+};
+
+static DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it */
+static DEFINE_HASHTABLE(ctx_accounts, 8);
+
+static struct kmem_cache *ctx_user_cache;
+static atomic64_t ctx_last_id;
+static const char ctx_user_key;
+
+static struct ctx_account *ctx_account_find(kuid_t uid, const struct ctx_account *parent)
+{
+	struct ctx_account *account;
+
+	hash_for_each_possible(ctx_accounts, account, node, __kuid_val(uid))
+		if (uid_eq(account->uid, uid) && account->parent == parent)
+			return account;
+	return NULL;
+}
+
+static struct ctx_account *ctx_account_make(kuid_t uid, struct ctx_account *parent)
+{
+	struct ctx_account *account = ctx_account_find(uid, parent);
+
+	if (account)
+		return account;
+	account = kzalloc(sizeof(*account), GFP_ATOMIC | __GFP_ACCOUNT);
+	if (!account)
+		return NULL;
+	account->uid = uid;
+	account->parent = parent;
+	hash_add(ctx_accounts, &account->node, __kuid_val(uid));
+	return account;
+}
+
+static void ctx_account_reap(struct ctx_account *account)
+{
+	while (account && !account->contexts) {
+		struct ctx_account *parent = account->parent;
+
+		hash_del(&account->node);
+		kfree(account);
+		account = parent;
+	}
+}
+
+/* The users who are charged for what the current task makes, himself first. */
+static int ctx_account_uids(kuid_t *uids)
+{
+	const struct user_namespace *ns;
+	int n = 0;
+
+	uids[n++] = current_euid();
+	for (ns = current_user_ns(); ns->parent && n < CTX_ACCOUNT_LEVELS; ns = ns->parent)
+		uids[n++] = ns->owner;
+	return n;
+}
+
+static int ctx_account_charge_locked(const kuid_t *uids, int n, struct ctx_account **charged)
+{
+	struct ctx_account *account = NULL, *next, *a;
+
+	while (n--) {
+		/* Somebody in a namespace of his own is charged once. */
+		if (account && uid_eq(account->uid, uids[n]))
+			continue;
+		next = ctx_account_make(uids[n], account);
+		if (!next) {
+			ctx_account_reap(account);
+			return -ENOMEM;
+		}
+		account = next;
+	}
+	for (a = account; a; a = a->parent) {
+		if (a->contexts >= READ_ONCE(max_user_contexts)) {
+			ctx_account_reap(account);
+			return -EDQUOT;
+		}
+	}
+	for (a = account; a; a = a->parent)
+		a->contexts++;
+	*charged = account;
+	return 0;
+}
+
+static int ctx_account_charge(struct ctx_account **charged)
+{
+	kuid_t uids[CTX_ACCOUNT_LEVELS];
+	int n = ctx_account_uids(uids);
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	err = ctx_account_charge_locked(uids, n, charged);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	return err;
+}
+
+static void ctx_account_uncharge(struct ctx_account *account)
+{
+	struct ctx_account *a;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	for (a = account; a; a = a->parent)
+		a->contexts--;
+	ctx_account_reap(account);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+}
+
+/* NULL for a context that no process made. */
+struct ctx_user *ctx_user_of(const struct ctx *ctx)
+{
+	if (!(ctx->kind & CTX_F_USER))
+		return NULL;
+	return container_of((struct ctx *)ctx, struct ctx_user, ctx);
+}
+
+u64 ctx_user_id(const struct ctx *ctx)
+{
+	const struct ctx_user *user = ctx_user_of(ctx);
+
+	return user ? user->id : 0;
+}
+
+/* What a child of @parent is charged, numbered and called. */
+static struct ctx_user *ctx_user_alloc(struct ctx *parent)
+{
+	const struct ctx_user *above = ctx_user_of(parent);
+	u32 depth = above ? above->depth + 1 : 1;
+	struct ctx_account *account;
+	struct ctx_user *user;
+	int err;
+
+	if (depth > READ_ONCE(max_depth))
+		return ERR_PTR(-ELOOP);
+	err = ctx_account_charge(&account);
+	if (err)
+		return ERR_PTR(err);
+	user = kmem_cache_alloc(ctx_user_cache, GFP_KERNEL);
+	if (!user) {
+		ctx_account_uncharge(account);
+		return ERR_PTR(-ENOMEM);
+	}
+	user->id = atomic64_inc_return(&ctx_last_id);
+	user->account = account;
+	user->bytes = NULL;
+	user->creator = get_pid(task_tgid(current));
+	user->owner = current_euid();
+	user->depth = depth;
+	user->keep = false;
+	atomic_set(&user->cancellers, 0);
+	memcpy(user->creator_comm, current->comm, sizeof(user->creator_comm));
+	return user;
+}
+
+/*
+ * A cancelable child. What userspace made expires in softirq, where a big tree
+ * keeps no interrupt waiting (S19).
+ */
+struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep)
+{
+	struct ctx_user *user = ctx_user_alloc(parent);
+	enum ctx_fate fate;
+	u8 kind = CTX_F_USER;
+
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	user->keep = keep;
+	kind |= when->time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE;
+	fate = when->time == CTX_NEVER ? CTX_FATE_PLAIN :
+	       ctx_deadline_plan(parent, when, ctx_clock_now(when->clock));
+	if (fate == CTX_FATE_PLAIN) {
+		ctx_scope_init(&user->scope, parent, kind);
+		ctx_scope_start(&user->scope);
+	} else {
+		ctx_deadline_start(&user->deadline, parent, when, fate, HRTIMER_MODE_ABS_SOFT,
+				   kind);
+	}
+	return &user->ctx;
+}
+
+struct ctx *ctx_user_without_cancel(struct ctx *parent)
+{
+	struct ctx_user *user = ctx_user_alloc(parent);
+
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	ctx_without_start(&user->ctx, parent, CTX_WITHOUT | CTX_F_USER);
+	return &user->ctx;
+}
+
+/* Takes over @bytes, unless it fails. */
+struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes)
+{
+	struct ctx_user *user = ctx_user_alloc(parent);
+
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	user->bytes = bytes;
+	ctx_value_start(&user->value, parent, &ctx_user_key, bytes, NULL,
+			CTX_VALUE | CTX_F_USER);
+	return &user->ctx;
+}
+
+/* The nearest value under a key. The caller's reference on @ctx keeps it. */
+const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len)
+{
+	const struct ctx_value *v;
+
+	for (v = ctx_first_value(ctx); v; v = v->node.value) {
+		const struct ctx_bytes *bytes = v->value;
+
+		if (v->key == &ctx_user_key && bytes->key_len == key_len &&
+		    !memcmp(bytes->data, key, key_len))
+			return bytes;
+	}
+	return NULL;
+}
+
+void ctx_user_free(struct ctx *ctx)
+{
+	struct ctx_user *user = ctx_user_of(ctx);
+
+	ctx_account_uncharge(user->account);
+	put_pid(user->creator);
+	kfree(user->bytes);
+	/* A scope's constructed state is intact; the other kinds overwrite it. */
+	if (!ctx_is_scope(ctx))
+		ctx_scope_setup(&user->scope);
+	kmem_cache_free(ctx_user_cache, user);
+}
+
+static void ctx_user_ctor(void *object)
+{
+	struct ctx_user *user = object;
+
+	ctx_scope_setup(&user->scope);
+}
+
+int ctx_user_init(void)
+{
+	ctx_user_cache = kmem_cache_create("ctx_user", sizeof(struct ctx_user), 0,
+					   SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT, ctx_user_ctor);
+	return ctx_user_cache ? 0 : -ENOMEM;
+}
+
+void ctx_user_exit(void)
+{
+	kmem_cache_destroy(ctx_user_cache);
+}

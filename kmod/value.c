@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Values: nodes that carry one key and one value, and share everything else with
+ * what is above them.
+ *
+ * A look-up follows ->value from one value node to the next, under RCU. Each
+ * node is freed by a grace period of its own that begins when its last reference
+ * is gone; the nodes above it lose theirs later, so a reader who got hold of one
+ * can follow the chain to the root (S9).
+ */
+#include <linux/llist.h>
+#include <linux/rcupdate.h>
+
+#include "internal.h"
+
+static struct kmem_cache *ctx_value_cache;
+static LLIST_HEAD(ctx_released);
+
+/* Queued for its release function, a node is linked through its rcu head. */
+static_assert(sizeof(struct llist_node) <= sizeof(struct rcu_head));
+
+static void ctx_value_free(struct ctx_value *v)
+{
+	if (v->node.kind & CTX_F_USER)
+		ctx_user_free(&v->node);
+	else
+		kmem_cache_free(ctx_value_cache, v);
+}
+
+static struct ctx_value *ctx_value_of_released(struct llist_node *node)
+{
+	return container_of((struct rcu_head *)node, struct ctx_value, node.rcu);
+}
+
+static void ctx_run_releases(struct work_struct *work)
+{
+	struct llist_node *node, *next;
+
+	llist_for_each_safe(node, next, llist_del_all(&ctx_released)) {
+		struct ctx_value *v = ctx_value_of_released(node);
+
+		v->release(v->value);
+		ctx_value_free(v);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(ctx_release_work, ctx_run_releases);
+
+/* No reader is left. The release function may sleep; this may not. */
+static void ctx_value_retire(struct rcu_head *rcu)
+{
+	struct ctx_value *v = container_of(rcu, struct ctx_value, node.rcu);
+
+	if (ctx_kind(&v->node) != CTX_VALUE || !v->release)
+		ctx_value_free(v);
+	else if (llist_add((struct llist_node *)rcu, &ctx_released))
+		schedule_work(&ctx_release_work);
+}
+
+/*
+ * The last reference of a value or without-cancel context is gone. The latter
+ * need not wait for readers, only for a place to free it in.
+ */
+void ctx_value_release(struct ctx *ctx)
+{
+	if (ctx_kind(ctx) == CTX_VALUE || ctx_must_defer() || in_hardirq())
+		call_rcu(&ctx->rcu, ctx_value_retire);
+	else
+		ctx_value_free(container_of(ctx, struct ctx_value, node));
+}
+
+/* Until every release that RCU has let through so far has run. */
+void ctx_value_flush(void)
+{
+	rcu_barrier();
+	flush_work(&ctx_release_work);
+}
+
+void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
+		     void (*release)(void *value), u8 kind)
+{
+	ctx_node_init(&v->node, parent, parent->state, kind);
+	v->key = key;
+	v->value = value;
+	v->release = release;
+}
+
+/**
+ * ctx_with_value - derive a context that carries a value
+ * @parent: what it is derived from; as with ctx_with_cancel()
+ * @key: compared by identity: the address of some static object of its owner
+ * @value: what ctx_value() will return; NULL hides one further up
+ * @release: called once with @value, from a workqueue, after the last reader can
+ *	have gone; not at all if this fails; may sleep; may be NULL
+ * @gfp: how to allocate
+ *
+ * It has no state of its own: it is done when its nearest cancelable ancestor
+ * is, and cancelling it does nothing (S3, S9).
+ *
+ * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
+ * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for
+ * a NULL @parent or @key; an ERR_PTR @parent; ERR_PTR(-ENOMEM).
+ */
+struct ctx *ctx_with_value(struct ctx *parent, const void *key, void *value,
+			   void (*release)(void *value), gfp_t gfp)
+{
+	struct ctx_value *v;
+
+	if (IS_ERR(parent))
+		return parent;
+	if (!parent || !key)
+		return ERR_PTR(-EINVAL);
+	v = kmem_cache_alloc(ctx_value_cache, gfp);
+	if (!v)
+		return ERR_PTR(-ENOMEM);
+	ctx_value_start(v, parent, key, value, release, CTX_VALUE);
+	return &v->node;
+}
+EXPORT_SYMBOL_GPL(ctx_with_value);
+
+/**
+ * ctx_value - look up a value
+ * @ctx: the context; the caller holds a reference, or is in an RCU read-side
+ *	critical section in which he found one that was alive
+ * @key: the key
+ *
+ * The nearest value wins, at @ctx or above it, through nodes of every kind and
+ * the same after cancellation (S9). No lock, no reference.
+ *
+ * Context: Any but NMI.
+ * Return: the value; NULL if there is none. Its owner says how long it lives; it
+ * is not released while a reference on @ctx is held.
+ */
+void *ctx_value(const struct ctx *ctx, const void *key)
+{
+	const struct ctx_value *v;
+	void *value = NULL;
+
+	rcu_read_lock();
+	for (v = ctx_first_value(ctx); v; v = v->node.value) {
+		if (v->key == key) {
+			value = v->value;
+			break;
+		}
+	}
+	rcu_read_unlock();
+	return value;
+}
+EXPORT_SYMBOL_GPL(ctx_value);
+
+struct kmem_cache *ctx_node_cache(void)
+{
+	return ctx_value_cache;
+}
+
+/* Its presence spares the zeroing of what is filled in at once. */
+static void ctx_value_ctor(void *object)
+{
+}
+
+int ctx_value_init(void)
+{
+	ctx_value_cache = kmem_cache_create("ctx_value", sizeof(struct ctx_value), 0,
+					    SLAB_HWCACHE_ALIGN, ctx_value_ctor);
+	return ctx_value_cache ? 0 : -ENOMEM;
+}
+
+void ctx_value_exit(void)
+{
+	kmem_cache_destroy(ctx_value_cache);
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * ctx: cancellation contexts for processes.
+ *
+ * Every file descriptor of /dev/ctx is a context. Opening the device gives
+ * Background, the root that is never done; deriving on a descriptor returns a
+ * new descriptor, close-on-exec, that is a child of it. A descriptor becomes
+ * readable when its context is done, and read(2) then gives a struct ctx_event.
+ *
+ * Each request takes a pointer to its structure, whose first member is the size
+ * that the caller was compiled with. A shorter structure than the request had
+ * when it was introduced gives EINVAL; a longer one than the kernel knows is
+ * accepted while the unknown rest is zero, and gives E2BIG otherwise. Unknown
+ * flags and non-zero reserved members give EINVAL.
+ *
+ * Errors common to all requests:
+ *   EFAULT   the pointer, or one in the structure, does not point to memory
+ *   EINVAL   size, flags, reserved members or a value out of range
+ *   E2BIG    the structure is longer than known, with non-zero unknown bytes
+ *   EPERM    the descriptor lacks the right that the request needs
+ *   ENOTTY   no such request
+ */
+#ifndef _UAPI_LINUX_CTX_H
+#define _UAPI_LINUX_CTX_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * The request letter. The kernel's list of ioctl numbers
+ * (Documentation/userspace-api/ioctl/ioctl-number.rst) has 'x' free in 6.1 and
+ * in 7.3, and no header of either uses it.
+ */
+#define CTX_IOC_MAGIC		'x'
+
+#define CTX_IOC_DERIVE		_IO(CTX_IOC_MAGIC, 0x00)
+#define CTX_IOC_WITH_VALUE	_IO(CTX_IOC_MAGIC, 0x01)
+#define CTX_IOC_VALUE		_IO(CTX_IOC_MAGIC, 0x02)
+#define CTX_IOC_CANCEL		_IO(CTX_IOC_MAGIC, 0x03)
+#define CTX_IOC_INFO		_IO(CTX_IOC_MAGIC, 0x04)
+
+/* What a descriptor allows, as CTX_IOC_INFO shows it. */
+#define CTX_RIGHT_CANCEL	0x01	/* CTX_IOC_CANCEL; the last one closed cancels */
+#define CTX_RIGHT_DERIVE	0x02	/* CTX_IOC_DERIVE, CTX_IOC_WITH_VALUE */
+#define CTX_RIGHT_VALUE		0x04	/* CTX_IOC_VALUE */
+#define CTX_RIGHT_OBSERVE	0x08	/* poll, read, CTX_IOC_INFO */
+
+/* The longest cause: any errno number up to this one. */
+#define CTX_CAUSE_MAX		4095
+
+/* flags of struct ctx_ioc_derive */
+#define CTX_DERIVE_DEADLINE		0x01	/* @time is a point in time on @clock */
+#define CTX_DERIVE_TIMEOUT		0x02	/* @time is from now, on @clock */
+#define CTX_DERIVE_WITHOUT_CANCEL	0x04	/* the values and nothing else */
+#define CTX_DERIVE_KEEP			0x08	/* closing the last descriptor does not cancel */
+
+/**
+ * struct ctx_ioc_derive - argument of CTX_IOC_DERIVE
+ * @size: sizeof(struct ctx_ioc_derive)
+ * @flags: CTX_DERIVE_*; 0 derives a context that can be cancelled
+ * @time: nanoseconds, with CTX_DERIVE_DEADLINE or CTX_DERIVE_TIMEOUT; up to
+ *	the largest signed 64-bit number, which means never
+ * @clock: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME, for @time
+ * @cause: errno number of the cause when the time is up; 0 means ETIMEDOUT
+ *
+ * Returns the descriptor of the new context. Needs CTX_RIGHT_DERIVE.
+ *
+ * Without a deadline, @time, @clock and @cause must be 0. The context has every
+ * right but, with CTX_DERIVE_WITHOUT_CANCEL (which goes with no other flag),
+ * CTX_RIGHT_CANCEL; CTX_RIGHT_VALUE is passed on, not given.
+ *
+ * When the last descriptor that holds CTX_RIGHT_CANCEL is closed, by whomever
+ * and be it by SIGKILL, the context is cancelled with EOWNERDEAD as its cause,
+ * unless it was derived with CTX_DERIVE_KEEP.
+ *
+ * EDQUOT: the user, or an owner of the user namespace, has too many contexts.
+ * ELOOP: the context would be too deep. EMFILE, ENFILE, ENOMEM: as usual.
+ */
+struct ctx_ioc_derive {
+	__u32 size;
+	__u32 flags;
+	__u64 time;
+	__u32 clock;
+	__u32 cause;
+};
+
+#define CTX_KEY_MAX		256
+#define CTX_VALUE_MAX		4096
+
+/**
+ * struct ctx_ioc_value - argument of CTX_IOC_WITH_VALUE and CTX_IOC_VALUE
+ * @size: sizeof(struct ctx_ioc_value)
+ * @flags: 0
+ * @key: address of the key, a string of bytes
+ * @value: address of the value
+ * @key_len: 1 to CTX_KEY_MAX bytes
+ * @value_len: WITH_VALUE: 0 to CTX_VALUE_MAX bytes; VALUE: in, the room at
+ *	@value; out, the length of the value found
+ *
+ * CTX_IOC_WITH_VALUE returns the descriptor of a child that carries the value
+ * and shares its parent's cancellation: it has no CTX_RIGHT_CANCEL. It needs
+ * CTX_RIGHT_DERIVE and fails like CTX_IOC_DERIVE.
+ *
+ * CTX_IOC_VALUE finds the nearest value of that key, done or not, and needs
+ * CTX_RIGHT_VALUE. ENOENT: there is none. ENOSPC: there is too little room;
+ * @value_len says how much it takes.
+ */
+struct ctx_ioc_value {
+	__u32 size;
+	__u32 flags;
+	__u64 key;
+	__u64 value;
+	__u32 key_len;
+	__u32 value_len;
+};
+
+/**
+ * struct ctx_ioc_cancel - argument of CTX_IOC_CANCEL
+ * @size: sizeof(struct ctx_ioc_cancel)
+ * @flags: 0
+ * @cause: errno number up to CTX_CAUSE_MAX; 0 means ECANCELED
+ * @reserved: 0
+ *
+ * Cancels the context and everything below it. On one that is done already it
+ * changes nothing and returns 0. Needs CTX_RIGHT_CANCEL.
+ */
+struct ctx_ioc_cancel {
+	__u32 size;
+	__u32 flags;
+	__u32 cause;
+	__u32 reserved;
+};
+
+#define CTX_COMM_LEN		16
+
+/* info_flags of struct ctx_ioc_info */
+#define CTX_INFO_DONE		0x01	/* @err and what follows it are set */
+#define CTX_INFO_DEADLINE	0x02	/* @deadline is set */
+#define CTX_INFO_KEEP		0x04	/* derived with CTX_DERIVE_KEEP */
+
+/**
+ * struct ctx_ioc_info - argument of CTX_IOC_INFO, filled by the kernel
+ * @size: sizeof(struct ctx_ioc_info); the rest need not be initialised, but what
+ *	lies beyond the kernel's own size must be 0
+ * @flags: 0 on entry
+ * @id: this context's number, never given to another; 0 for Background
+ * @parent_id: its parent's; 0 if that is Background or was not made by a process
+ * @origin_id: done: the context that was cancelled or ran out of time: this
+ *	one, one above it, or 0 if no process made it
+ * @deadline: the time at which it will be done at the latest, nanoseconds of
+ *	CLOCK_MONOTONIC (with a deadline on another clock: by its present setting)
+ * @done_time: done: when, nanoseconds of CLOCK_MONOTONIC
+ * @err: done: ECANCELED or ETIMEDOUT; 0 otherwise
+ * @cause: done: the errno number given by whoever cancelled, else @err
+ * @origin_pid: done: the process that cancelled, as the caller's pid namespace
+ *	numbers it; 0 for a timer, an interrupt or a process outside of it
+ * @owner_uid: the user who made it, as the caller's user namespace sees him
+ * @creator_pid: the process that made it, as above
+ * @rights: CTX_RIGHT_* of this descriptor
+ * @depth: contexts from the root: 1 for a child of Background
+ * @info_flags: CTX_INFO_*
+ * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq"
+ * @creator_comm: the name of the task that made it
+ *
+ * Needs CTX_RIGHT_OBSERVE.
+ */
+struct ctx_ioc_info {
+	__u32 size;
+	__u32 flags;
+	__u64 id;
+	__u64 parent_id;
+	__u64 origin_id;
+	__u64 deadline;
+	__u64 done_time;
+	__u32 err;
+	__u32 cause;
+	__u32 origin_pid;
+	__u32 owner_uid;
+	__u32 creator_pid;
+	__u32 rights;
+	__u32 depth;
+	__u32 info_flags;
+	char origin_comm[CTX_COMM_LEN];
+	char creator_comm[CTX_COMM_LEN];
+};
+
+/**
+ * struct ctx_event - what read(2) gives once the context is done, every time
+ * @id: this context's number
+ * @origin_id: the context that was cancelled or ran out of time, as in CTX_IOC_INFO
+ * @time: when, nanoseconds of CLOCK_MONOTONIC
+ * @err: ECANCELED or ETIMEDOUT
+ * @cause: errno number
+ * @pid: the process that cancelled, in the reader's pid namespace, or 0
+ * @reserved: 0
+ * @comm: the name of the task that cancelled, or "timer" or "irq"
+ *
+ * read(2) blocks until then, or gives EAGAIN with O_NONBLOCK; EINVAL for less
+ * room than this structure takes; EPERM without CTX_RIGHT_OBSERVE.
+ */
+struct ctx_event {
+	__u64 id;
+	__u64 origin_id;
+	__u64 time;
+	__u32 err;
+	__u32 cause;
+	__u32 pid;
+	__u32 reserved;
+	char comm[CTX_COMM_LEN];
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* _UAPI_LINUX_CTX_H */
