@@ -37,7 +37,6 @@ static void ctx_run_begin(struct ctx_walk *walk)
 	if (walk->runs)
 		return;
 	walk->runs = true;
-	walk->run.task = current;
 	raw_spin_lock_irqsave(&ctx_runs[slot].lock, flags);
 	hlist_add_head(&walk->run.node, &ctx_runs[slot].head);
 	raw_spin_unlock_irqrestore(&ctx_runs[slot].lock, flags);

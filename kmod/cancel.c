@@ -26,8 +26,6 @@
 
 #include "internal.h"
 
-#define CTX_BATCH	32
-
 /* What walks left for a worker, by the CPU they left it on. */
 struct ctx_deferred {
 	raw_spinlock_t lock;	/* protects work */
@@ -37,16 +35,6 @@ struct ctx_deferred {
 
 static DEFINE_PER_CPU(struct ctx_deferred, ctx_deferred);
 static struct workqueue_struct *ctx_cancel_wq;
-
-/*
- * Publishes that @scope is done because of @origin. Fully ordered: what was
- * written before, the record included, is visible to whoever sees the origin
- * with an acquire load, as ctx_err() does (S16).
- */
-bool ctx_claim(struct ctx_scope *scope, const struct ctx_state *origin)
-{
-	return !cmpxchg(&scope->state.origin, NULL, origin);
-}
 
 /* Under own.lock, before @scope is published as its own origin. */
 void ctx_record(struct ctx_scope *scope, const struct ctx_by *by)
@@ -73,16 +61,44 @@ static bool ctx_is_bare(const struct ctx_scope *scope)
 	       hlist_empty(&scope->own.children) && !scope->spread;
 }
 
+/* Leaves claimed scopes, with a reference each, to this CPU's worker. */
+static void ctx_hand_over(struct list_head *work)
+{
+	struct ctx_deferred *deferred = raw_cpu_ptr(&ctx_deferred);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&deferred->lock, flags);
+	list_splice_tail_init(work, &deferred->work);
+	raw_spin_unlock_irqrestore(&deferred->lock, flags);
+	queue_work(ctx_cancel_wq, &deferred->go);
+}
+
+/*
+ * Has a worker count one off a scope that was delivered: he finds nothing to
+ * deliver any more. Nothing else lists it meanwhile.
+ */
+static void ctx_settle_later(struct ctx_scope *scope)
+{
+	LIST_HEAD(work);
+
+	ctx_get(&scope->node);
+	list_add(&scope->work, &work);
+	ctx_hand_over(&work);
+}
+
 /*
  * Counts one off @scope's outstanding business; at 0 it is settled, and a home
  * that waits for it counts it off in turn. The caller holds a reference on
- * @scope or on something below it, which keeps all of them.
+ * @scope or on something below it, which keeps all of them. An interrupt goes
+ * up a bounded number of levels only (S19).
  *
  * The decrement is fully ordered: with the flag that ctx_wait_settled() sets
  * before it looks at busy, one of the two sees the other.
  */
 void ctx_settle(struct ctx_scope *scope)
 {
+	int level = 0;
+
 	while (atomic_dec_and_test(&scope->own.busy)) {
 		bool awaited = ctx_leave_home(scope);
 
@@ -91,6 +107,10 @@ void ctx_settle(struct ctx_scope *scope)
 		if (!awaited)
 			return;
 		scope = ctx_home(scope);
+		if (++level >= CTX_BATCH && in_interrupt()) {
+			ctx_settle_later(scope);
+			return;
+		}
 	}
 }
 
@@ -169,17 +189,6 @@ static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
 	return true;
 }
 
-static void ctx_hand_over(struct ctx_walk *walk)
-{
-	struct ctx_deferred *deferred = raw_cpu_ptr(&ctx_deferred);
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&deferred->lock, flags);
-	list_splice_tail_init(&walk->work, &deferred->work);
-	raw_spin_unlock_irqrestore(&deferred->lock, flags);
-	queue_work(ctx_cancel_wq, &deferred->go);
-}
-
 static void ctx_walk(struct ctx_walk *walk)
 {
 	while (!list_empty(&walk->work)) {
@@ -196,7 +205,7 @@ static void ctx_walk(struct ctx_walk *walk)
 	}
 	ctx_run_end(walk);
 	if (!list_empty(&walk->work))
-		ctx_hand_over(walk);
+		ctx_hand_over(&walk->work);
 }
 
 static void ctx_walk_init(struct ctx_walk *walk, enum ctx_cancel_mode mode)
@@ -205,6 +214,7 @@ static void ctx_walk_init(struct ctx_walk *walk, enum ctx_cancel_mode mode)
 	walk->budget = mode == CTX_CANCEL_BUDGET ? CTX_TIMER_BUDGET : LONG_MAX;
 	walk->yields = mode == CTX_CANCEL_YIELDING;
 	walk->runs = false;
+	walk->run.task = current;
 }
 
 static void ctx_walk_deferred(struct work_struct *work)
@@ -267,7 +277,7 @@ bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 	ctx_leave_home_unsettled(scope);
 	list_add(&scope->work, &walk.work);
 	if (mode == CTX_CANCEL_LATER || ctx_must_defer())
-		ctx_hand_over(&walk);
+		ctx_hand_over(&walk.work);
 	else
 		ctx_walk(&walk);
 	return true;
@@ -405,7 +415,7 @@ EXPORT_SYMBOL_GPL(ctx_cancel_sync);
  */
 int ctx_cause(const struct ctx *ctx)
 {
-	const struct ctx_state *origin = ctx_origin_state(ctx);
+	const struct ctx_signal *origin = ctx_origin_state(ctx);
 
 	return origin ? origin->cause : 0;
 }
@@ -422,7 +432,7 @@ EXPORT_SYMBOL_GPL(ctx_cause);
  */
 int ctx_origin(const struct ctx *ctx, struct ctx_origin *origin)
 {
-	const struct ctx_state *state = ctx_origin_state(ctx);
+	const struct ctx_signal *state = ctx_origin_state(ctx);
 	struct ctx_scope *scope;
 
 	if (!state)

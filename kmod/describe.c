@@ -55,6 +55,32 @@ static void ctx_put_name(char *buf, size_t size, size_t pos, const char *name, s
 		memcpy(buf + pos, name, min(len, size - 1 - pos));
 }
 
+static size_t ctx_path_len(const struct ctx *ctx, ktime_t now)
+{
+	char name[CTX_NAME_MAX + 1];
+	size_t len = 0;
+
+	for (; ctx; ctx = ctx->parent)
+		len += ctx_step_name(ctx, now, name);
+	return len;
+}
+
+/* Returns whether it was @len characters; what lies beyond @size is left out. */
+static bool ctx_write_path(const struct ctx *ctx, ktime_t now, size_t len, char *buf, size_t size)
+{
+	char name[CTX_NAME_MAX + 1];
+
+	for (; ctx; ctx = ctx->parent) {
+		size_t n = ctx_step_name(ctx, now, name);
+
+		if (n > len)
+			return false;
+		len -= n;
+		ctx_put_name(buf, size, len, name, n);
+	}
+	return !len;
+}
+
 /**
  * ctx_describe - print the path of a context from its root
  * @ctx: the context; the caller holds a reference
@@ -72,21 +98,14 @@ static void ctx_put_name(char *buf, size_t size, size_t pos, const char *name, s
 int ctx_describe(const struct ctx *ctx, char *buf, size_t size)
 {
 	const ktime_t now = ktime_get();
-	char name[CTX_NAME_MAX + 1];
-	const struct ctx *step;
-	size_t len = 0, pos;
+	size_t len;
 
 	if (IS_ERR_OR_NULL(ctx))
 		return -EINVAL;
-	for (step = ctx; step; step = step->parent)
-		len += ctx_step_name(step, now, name);
-	for (step = ctx, pos = len; step; step = step->parent) {
-		size_t n = ctx_step_name(step, now, name);
-
-		/* A clock that was set in between may change a length. */
-		pos = n > pos ? 0 : pos - n;
-		ctx_put_name(buf, size, pos, name, n);
-	}
+	/* Twice if a clock that a deadline runs on was set in between. */
+	do {
+		len = ctx_path_len(ctx, now);
+	} while (!ctx_write_path(ctx, now, len, buf, size));
 	if (size)
 		buf[min(len, size - 1)] = '\0';
 	return min_t(size_t, len, INT_MAX);

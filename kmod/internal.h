@@ -88,7 +88,7 @@ struct ctx_deadline;
 /* A cancelable context: what with_cancel and with_deadline make. */
 struct ctx_scope {
 	struct ctx node;
-	struct ctx_state state;
+	struct ctx_signal state;
 	struct ctx_nest own;
 	union {
 		/*
@@ -98,7 +98,6 @@ struct ctx_scope {
 		 */
 		struct hlist_node sibling;
 		struct list_head work;	/* claimed: in the list of one walk */
-		struct llist_node dead;	/* released: waiting for the worker */
 	};
 	struct list_head callbacks;
 	struct ctx_run *run;
@@ -127,9 +126,9 @@ static inline enum ctx_kind ctx_kind(const struct ctx *ctx)
 	return ctx->kind & CTX_KIND_MASK;
 }
 
-static inline struct ctx_scope *ctx_scope_of_state(const struct ctx_state *state)
+static inline struct ctx_scope *ctx_scope_of_state(const struct ctx_signal *state)
 {
-	return container_of((struct ctx_state *)state, struct ctx_scope, state);
+	return container_of((struct ctx_signal *)state, struct ctx_scope, state);
 }
 
 /* The nearest cancelable context, @ctx itself if it is one; else a root. */
@@ -170,10 +169,64 @@ static inline struct ctx_deadline *ctx_deadline_of(struct ctx_scope *scope)
 	return container_of(scope, struct ctx_deadline, scope);
 }
 
-static inline const struct ctx_state *ctx_origin_state(const struct ctx *ctx)
+static inline const struct ctx_signal *ctx_origin_state(const struct ctx *ctx)
 {
 	/* Pairs with the compare-and-exchange in ctx_claim(). */
 	return smp_load_acquire(&ctx->state->origin);
+}
+
+/* The list of @scope's children that is number @pos, or NULL past the last. */
+static inline struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int pos)
+{
+	if (!pos)
+		return &scope->own;
+	if (!scope->spread || pos > scope->spread->mask + 1)
+		return NULL;
+	return &scope->spread->at[pos - 1].nest;
+}
+
+static inline struct ctx_nest *ctx_home_nest(const struct ctx_scope *scope)
+{
+	return ctx_nest_at(ctx_home(scope), scope->node.nest);
+}
+
+/*
+ * Takes @scope off its home's list. The caller holds the lock of that list.
+ */
+static inline void ctx_unlist(struct ctx_scope *scope)
+{
+	__hlist_del(&scope->sibling);
+	/*
+	 * The last access to @scope of a caller who holds no reference on it:
+	 * pairs with the acquire in ctx_scope_release().
+	 */
+	smp_store_release(&scope->sibling.pprev, NULL);
+}
+
+/*
+ * Publishes that @scope is done because of @origin. Fully ordered: what was
+ * written before, the record included, is visible to whoever sees the origin
+ * with an acquire load, as ctx_err() does (S16).
+ */
+static inline bool ctx_claim(struct ctx_scope *scope, const struct ctx_signal *origin)
+{
+	return !cmpxchg(&scope->state.origin, NULL, origin);
+}
+
+static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
+				 struct ctx_signal *state, u8 kind)
+{
+	ctx->state = state;
+	ctx->parent = ctx_get(parent);
+	if (ctx_kind(parent) == CTX_VALUE)
+		ctx->value = container_of(parent, struct ctx_value, node);
+	else
+		ctx->value = parent->value;
+	refcount_set(&ctx->ref, 1);
+	ctx->kind = kind;
+	ctx->flags = 0;
+	ctx->taken = false;
+	ctx->nest = 0;
 }
 
 static inline bool ctx_cause_valid(int cause)
@@ -197,14 +250,11 @@ int ctx_tree_init(void);
 void ctx_tree_flush(void);
 void ctx_reap_leaks(void);
 void ctx_tree_exit(void);
-void ctx_node_init(struct ctx *ctx, struct ctx *parent, struct ctx_state *state, u8 kind);
 void ctx_scope_setup(struct ctx_scope *scope);
 void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind);
 void ctx_scope_start(struct ctx_scope *scope);
 struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
-struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int pos);
-void ctx_unlist(struct ctx_scope *scope);
 bool ctx_leave_home(struct ctx_scope *scope);
 void ctx_leave_home_unsettled(struct ctx_scope *scope);
 
@@ -242,13 +292,15 @@ enum ctx_cancel_mode {
 #define CTX_COST_SCOPE		4
 #define CTX_COST_CALLBACK	8
 
+/* Children taken in one turn of a lock; levels gone up in one interrupt. */
+#define CTX_BATCH		32
+
 int ctx_cancel_init(void);
 void ctx_cancel_exit(void);
 void ctx_cancel_flush(void);
 bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode);
 void ctx_record(struct ctx_scope *scope, const struct ctx_by *by);
-bool ctx_claim(struct ctx_scope *scope, const struct ctx_state *origin);
 void ctx_settle(struct ctx_scope *scope);
 
 /* callback.c */

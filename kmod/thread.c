@@ -24,7 +24,6 @@ static int ctx_thread_main(void *arg)
 	thread->result = thread->fn(thread->ctx, thread->data);
 	/* Leaves from the kernel's own text: ours may go once it is joined. */
 	kthread_complete_and_exit(&thread->exited, 0);
-	return 0;
 }
 
 static struct ctx_thread *ctx_thread_alloc(struct ctx *parent, int (*fn)(struct ctx *ctx, void *),

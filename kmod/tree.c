@@ -83,40 +83,12 @@ struct ctx *ctx_get(struct ctx *ctx)
 }
 EXPORT_SYMBOL_GPL(ctx_get);
 
-/* The list of @scope's children that is number @pos, or NULL past the last. */
-struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int pos)
-{
-	if (!pos)
-		return &scope->own;
-	if (!scope->spread || pos > scope->spread->mask + 1)
-		return NULL;
-	return &scope->spread->at[pos - 1].nest;
-}
-
-static struct ctx_nest *ctx_home_nest(const struct ctx_scope *scope)
-{
-	return ctx_nest_at(ctx_home(scope), scope->node.nest);
-}
-
 /* Which of the home's lists a new child goes to. */
 static u8 ctx_pick_nest(const struct ctx_scope *home)
 {
 	if (likely(!home->spread))
 		return 0;
 	return 1 + (raw_smp_processor_id() & home->spread->mask);
-}
-
-/*
- * Takes @scope off its home's list. The caller holds the lock of that list.
- */
-void ctx_unlist(struct ctx_scope *scope)
-{
-	__hlist_del(&scope->sibling);
-	/*
-	 * The last access to @scope of a caller who holds no reference on it:
-	 * pairs with the acquire in ctx_scope_release().
-	 */
-	smp_store_release(&scope->sibling.pprev, NULL);
 }
 
 /*
@@ -156,21 +128,6 @@ void ctx_leave_home_unsettled(struct ctx_scope *scope)
 	raw_spin_unlock_irqrestore(&nest->lock, flags);
 }
 
-void ctx_node_init(struct ctx *ctx, struct ctx *parent, struct ctx_state *state, u8 kind)
-{
-	ctx->state = state;
-	ctx->parent = ctx_get(parent);
-	if (ctx_kind(parent) == CTX_VALUE)
-		ctx->value = container_of(parent, struct ctx_value, node);
-	else
-		ctx->value = parent->value;
-	refcount_set(&ctx->ref, 1);
-	ctx->kind = kind;
-	ctx->flags = 0;
-	ctx->taken = false;
-	ctx->nest = 0;
-}
-
 /* What a scope is between two lives: the slab constructor's part. */
 void ctx_scope_setup(struct ctx_scope *scope)
 {
@@ -201,7 +158,7 @@ void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind)
 }
 
 /* Done at birth, and so settled (S6). Its own timer may have been quicker. */
-static void ctx_born_done(struct ctx_scope *scope, const struct ctx_state *origin)
+static void ctx_born_done(struct ctx_scope *scope, const struct ctx_signal *origin)
 {
 	if (ctx_claim(scope, origin))
 		atomic_set(&scope->own.busy, 0);
@@ -220,7 +177,7 @@ static void ctx_born_done(struct ctx_scope *scope, const struct ctx_state *origi
 void ctx_scope_start(struct ctx_scope *scope)
 {
 	struct ctx_nest *nest = ctx_home_nest(scope);
-	const struct ctx_state *origin;
+	const struct ctx_signal *origin;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&nest->lock, flags);
@@ -314,27 +271,6 @@ static void ctx_scope_free_rcu(struct rcu_head *rcu)
 	ctx_scope_free(container_of(rcu, struct ctx_scope, node.rcu));
 }
 
-static void ctx_free_dead(struct work_struct *work)
-{
-	struct llist_node *dead = llist_del_all(&ctx_dead);
-	struct ctx_scope *scope, *next;
-
-	llist_for_each_entry_safe(scope, next, dead, dead) {
-		INIT_HLIST_NODE(&scope->sibling);
-		ctx_scope_free(scope);
-		cond_resched();
-	}
-}
-
-static DECLARE_WORK(ctx_dead_work, ctx_free_dead);
-
-/* The last put of a pid frees more than a hard interrupt should. */
-static bool ctx_free_later(const struct ctx_scope *scope)
-{
-	return ctx_must_defer() ||
-	       (in_hardirq() && (scope->pid || scope->node.kind & CTX_F_USER));
-}
-
 /*
  * The last reference is gone. The timer holds none: if it is just running, it
  * sees a count of 0 and leaves, and RCU waits for it (S7).
@@ -351,14 +287,10 @@ static void ctx_scope_release(struct ctx_scope *scope)
 		ctx_leave_home(scope);
 	ctx_callbacks_exit(scope);
 
-	if (unlikely(ticking)) {
+	if (unlikely(ticking))
 		call_rcu(&scope->node.rcu, ctx_scope_free_rcu);
-	} else if (unlikely(ctx_free_later(scope))) {
-		if (llist_add(&scope->dead, &ctx_dead))
-			schedule_work(&ctx_dead_work);
-	} else {
+	else
 		ctx_scope_free(scope);
-	}
 }
 
 static void ctx_release(struct ctx *ctx)
@@ -373,6 +305,35 @@ static void ctx_release(struct ctx *ctx)
 	}
 }
 
+static void ctx_release_dead(struct work_struct *work)
+{
+	struct ctx *ctx, *next;
+
+	llist_for_each_entry_safe(ctx, next, llist_del_all(&ctx_dead), dead) {
+		struct ctx *parent = ctx->parent;
+
+		ctx_release(ctx);
+		ctx_put(parent);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(ctx_dead_work, ctx_release_dead);
+
+/*
+ * What is too much for a hard interrupt: the last put of a pid, a user's account,
+ * and more than a few generations (S19).
+ */
+static bool ctx_release_later(const struct ctx *ctx, int generation)
+{
+	if (ctx_must_defer())
+		return true;
+	if (!in_hardirq())
+		return false;
+	return generation >= CTX_BATCH || ctx->kind & CTX_F_USER ||
+	       (ctx_is_scope(ctx) && container_of(ctx, struct ctx_scope, node)->pid);
+}
+
 /**
  * ctx_put - drop a reference
  * @ctx: the context; NULL and ERR_PTR are ignored
@@ -383,15 +344,22 @@ static void ctx_release(struct ctx *ctx)
  * still registered is reported (S12).
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too. On
- * PREEMPT_RT, in atomic context, the memory is freed by a worker (S18).
+ * PREEMPT_RT, in atomic context, a worker does the rest (S18).
  */
 void ctx_put(struct ctx *ctx)
 {
+	int generation = 0;
+
 	if (IS_ERR_OR_NULL(ctx))
 		return;
 	while (!ctx_is_root(ctx) && refcount_dec_and_test(&ctx->ref)) {
 		struct ctx *parent = ctx->parent;
 
+		if (unlikely(ctx_release_later(ctx, generation++))) {
+			if (llist_add(&ctx->dead, &ctx_dead))
+				schedule_work(&ctx_dead_work);
+			return;
+		}
 		ctx_release(ctx);
 		ctx = parent;
 	}

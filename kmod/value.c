@@ -52,19 +52,16 @@ static void ctx_value_retire(struct rcu_head *rcu)
 {
 	struct ctx_value *v = container_of(rcu, struct ctx_value, node.rcu);
 
-	if (ctx_kind(&v->node) != CTX_VALUE || !v->release)
+	if (!v->release)
 		ctx_value_free(v);
 	else if (llist_add((struct llist_node *)rcu, &ctx_released))
 		schedule_work(&ctx_release_work);
 }
 
-/*
- * The last reference of a value or without-cancel context is gone. The latter
- * need not wait for readers, only for a place to free it in.
- */
+/* The last reference of a value or without-cancel context is gone. */
 void ctx_value_release(struct ctx *ctx)
 {
-	if (ctx_kind(ctx) == CTX_VALUE || ctx_must_defer() || in_hardirq())
+	if (ctx_kind(ctx) == CTX_VALUE)
 		call_rcu(&ctx->rcu, ctx_value_retire);
 	else
 		ctx_value_free(container_of(ctx, struct ctx_value, node));

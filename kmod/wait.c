@@ -88,35 +88,17 @@ static void ctx_wake_waiter(struct ctx *ctx, struct ctx_callback *cb)
 	wake_up_process(container_of(cb, struct ctx_waiter, cb)->task);
 }
 
-/**
- * ctx_waiter_add - have the current task woken when a context becomes done
- * @ctx: the context; the caller holds a reference
- * @waiter: on the caller's stack
- *
- * For the wait macros. On a context that is done already it does nothing: look
- * at ctx_err() after setting the task's state, before scheduling.
- *
- * Context: Process.
- */
-void ctx_waiter_add(struct ctx *ctx, struct ctx_waiter *waiter)
+static void ctx_waiter_add(struct ctx *ctx, struct ctx_waiter *waiter)
 {
 	waiter->task = current;
+	/* One that is done already is seen by ctx_err(), before sleeping. */
 	ctx_callback_add(ctx, &waiter->cb, ctx_wake_waiter);
 }
-EXPORT_SYMBOL_GPL(ctx_waiter_add);
 
-/**
- * ctx_waiter_remove - undo ctx_waiter_add()
- * @ctx: the context that was given to ctx_waiter_add()
- * @waiter: nobody uses it any more when this returns
- *
- * Context: Process; may sleep.
- */
-void ctx_waiter_remove(struct ctx *ctx, struct ctx_waiter *waiter)
+static void ctx_waiter_remove(struct ctx *ctx, struct ctx_waiter *waiter)
 {
 	ctx_callback_remove_sync(ctx, &waiter->cb);
 }
-EXPORT_SYMBOL_GPL(ctx_waiter_remove);
 
 /* Sleeps in @state until @expires, or for ever; @expires has passed: false. */
 static bool ctx_schedule(ktime_t expires)
@@ -232,3 +214,48 @@ int __ctx_wait_for_completion(struct ctx *ctx, struct completion *done, unsigned
 	return ctx_err(ctx) ?: ctx_wait_completion(ctx, done, state);
 }
 EXPORT_SYMBOL_GPL(__ctx_wait_for_completion);
+
+/**
+ * ctx_event_wait_step - one round of ctx_wait_event()
+ * @wait: on the caller's stack
+ *
+ * The first puts the caller on both queues. The others sleep until one of the
+ * two wakes him. Either way his state is set on return, so that a wake-up between
+ * his look at the condition and the next step is not lost.
+ *
+ * Context: Process; sleeps.
+ * Return: 0 to look at the condition and come again; the context's error or
+ * -ERESTARTSYS to look once more and leave.
+ */
+int ctx_event_wait_step(struct ctx_event_wait *wait)
+{
+	if (!wait->queued) {
+		wait->queued = true;
+		ctx_waiter_add(wait->ctx, &wait->waiter);
+		init_wait_entry(&wait->entry, 0);
+	} else {
+		int err = ctx_err(wait->ctx) ?: wait->signal;
+
+		if (err)
+			return err;
+		schedule();
+	}
+	wait->signal = prepare_to_wait_event(wait->wq_head, &wait->entry, wait->state);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(ctx_event_wait_step);
+
+/**
+ * ctx_event_wait_end - leave ctx_wait_event()
+ * @wait: nobody uses it any more when this returns
+ *
+ * Context: Process; may sleep.
+ */
+void ctx_event_wait_end(struct ctx_event_wait *wait)
+{
+	if (!wait->queued)
+		return;
+	finish_wait(wait->wq_head, &wait->entry);
+	ctx_waiter_remove(wait->ctx, &wait->waiter);
+}
+EXPORT_SYMBOL_GPL(ctx_event_wait_end);

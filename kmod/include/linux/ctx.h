@@ -23,6 +23,7 @@
 #include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
@@ -43,9 +44,9 @@ struct pid;
  * of the context whose cancellation reached this one, which holds the error and
  * the cause. It is written once, by compare-and-exchange.
  */
-struct ctx_state {
+struct ctx_signal {
 	/* private: */
-	const struct ctx_state *origin;
+	const struct ctx_signal *origin;
 	int err;
 	int cause;
 };
@@ -60,10 +61,13 @@ struct ctx {
 	/* private: */
 	union {
 		struct {
-			struct ctx_state *state;
+			union {
+				struct ctx_signal *state;
+				struct llist_node dead;	/* waiting to be released */
+			};
 			struct ctx *parent;
 		};
-		struct rcu_head rcu;	/* once the last reference is gone */
+		struct rcu_head rcu;	/* released */
 	};
 	struct ctx_value *value;	/* the nearest value strictly above */
 	refcount_t ref;
@@ -153,7 +157,7 @@ struct ctx *ctx_without_cancel(struct ctx *parent, gfp_t gfp);
 static __always_inline int ctx_err(const struct ctx *ctx)
 {
 	/* Pairs with the compare-and-exchange that publishes an origin, in cancel.c. */
-	const struct ctx_state *origin = smp_load_acquire(&ctx->state->origin);
+	const struct ctx_signal *origin = smp_load_acquire(&ctx->state->origin);
 
 	return unlikely(origin) ? origin->err : 0;
 }
@@ -211,14 +215,24 @@ DEFINE_FREE(ctx_cancel_put, struct ctx *, ctx_cancel_put(_T))
 
 /* Waiting */
 
-/* private: the waiter behind every wait below; see wait.c */
+/* private: behind the waits below; see wait.c */
 struct ctx_waiter {
 	struct ctx_callback cb;
 	struct task_struct *task;
 };
 
-void ctx_waiter_add(struct ctx *ctx, struct ctx_waiter *waiter);
-void ctx_waiter_remove(struct ctx *ctx, struct ctx_waiter *waiter);
+struct ctx_event_wait {
+	struct ctx *ctx;
+	struct wait_queue_head *wq_head;
+	unsigned int state;
+	bool queued;
+	long signal;
+	struct ctx_waiter waiter;
+	struct wait_queue_entry entry;
+};
+
+int ctx_event_wait_step(struct ctx_event_wait *wait);
+void ctx_event_wait_end(struct ctx_event_wait *wait);
 int __ctx_wait(struct ctx *ctx, unsigned int state);
 int __ctx_wait_timeout(struct ctx *ctx, ktime_t timeout, unsigned int state);
 int __ctx_wait_for_completion(struct ctx *ctx, struct completion *done, unsigned int state);
@@ -331,41 +345,30 @@ static inline int ctx_wait_for_completion_killable(struct ctx *ctx, struct compl
 }
 
 /*
- * The condition is looked at once more after the context was seen done, so that
- * one that came true before the cancellation wins.
+ * Each step but the first sleeps once, or says why not to. The condition is looked
+ * at once more after that, so that one that came true before the cancellation
+ * wins.
  */
-#define __ctx_wait_event(ctx, wq_head, condition, state)			\
+#define __ctx_wait_event(context, wq, condition, sleep)				\
 ({										\
-	struct ctx *__ctx = (ctx);						\
-	struct ctx_waiter __waiter;						\
-	struct wait_queue_entry __entry;					\
+	struct ctx_event_wait __wait = {					\
+		.ctx = (context),						\
+		.wq_head = &(wq),						\
+		.state = (sleep),						\
+	};									\
 	int __ret = 0;								\
 										\
 	might_sleep();								\
-	if (!(condition)) {							\
-		ctx_waiter_add(__ctx, &__waiter);				\
-		init_wait_entry(&__entry, 0);					\
-		for (;;) {							\
-			long __sig = prepare_to_wait_event(&(wq_head), &__entry,\
-							   state);		\
-										\
-			if (condition)						\
-				break;						\
-			__ret = ctx_err(__ctx);					\
-			if (__ret) {						\
-				if (condition)					\
-					__ret = 0;				\
-				break;						\
-			}							\
-			if (__sig) {						\
-				__ret = __sig;					\
-				break;						\
-			}							\
-			schedule();						\
+	for (;;) {								\
+		if (condition) {						\
+			__ret = 0;						\
+			break;							\
 		}								\
-		finish_wait(&(wq_head), &__entry);				\
-		ctx_waiter_remove(__ctx, &__waiter);				\
+		if (__ret)							\
+			break;							\
+		__ret = ctx_event_wait_step(&__wait);				\
 	}									\
+	ctx_event_wait_end(&__wait);						\
 	__ret;									\
 })
 
