@@ -54,11 +54,15 @@ void ctx_record(struct ctx_scope *scope, const struct ctx_by *by)
 	}
 }
 
-/* Nothing to deliver but the state itself. Under own.lock, after the claim. */
+/*
+ * Nothing to deliver but the state itself, and no child that somebody else is
+ * still at. Under own.lock, after the claim: counts are added under that lock.
+ */
 static bool ctx_is_bare(const struct ctx_scope *scope)
 {
 	return !scope->node.flags && list_empty(&scope->callbacks) &&
-	       hlist_empty(&scope->own.children) && !scope->spread;
+	       hlist_empty(&scope->own.children) && !scope->spread &&
+	       atomic_read(&scope->own.busy) == 1;
 }
 
 /* Leaves claimed scopes, with a reference each, to this CPU's worker. */
