@@ -1,0 +1,394 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# The ctx command, as people use it: exit statuses, deadlines, signals, nesting,
+# and what is left when it is killed. Needs the module, a ctx in PATH and busybox.
+#
+# Nothing here sleeps or measures: what takes long waits on its context, or reads
+# a fifo that no one ever writes.
+#
+# shellcheck disable=SC2016 # many a $ is for an inner shell
+
+dir=$(mktemp -d)
+silence=$dir/silence
+result=$dir/result
+new=$dir/new
+number=0 failed=0
+
+# Open for reading and writing, so that neither side waits for the other to open it.
+mkfifo "$silence" "$result"
+exec 3<> "$result"
+export silence result new
+
+# test_case NAME COMMAND...
+test_case()
+{
+	name=$1
+	shift
+	number=$((number + 1))
+	if "$@"; then
+		echo "ok $number $name"
+	else
+		echo "not ok $number $name"
+		failed=$((failed + 1))
+	fi
+}
+
+# expect STATUS PATTERN COMMAND...: how it ends, and a line of what it says.
+expect()
+{
+	status=$1 pattern=$2
+	shift 2
+	output=$("$@" 2>&1)
+	got=$?
+	if [ $got = "$status" ] && echo "$output" | grep -q -e "$pattern"; then
+		return 0
+	fi
+	echo "# $*: status $got, expected $status, and '$pattern' in:"
+	echo "$output" | sed 's/^/# | /'
+	return 1
+}
+
+own_status()
+{
+	expect 0 '' ctx run true &&
+		expect 7 '' ctx run -- sh -c 'exit 7' &&
+		expect 0 '^-t$' ctx run -- echo -t &&
+		expect 0 '^-t$' ctx run echo -t
+}
+
+timed_out()
+{
+	expect 124 '^$' ctx run -t 0.1 -- cat "$silence" &&
+		expect 124 '' ctx run --timeout=100ms cat "$silence" &&
+		expect 124 'sending TERM to cat' ctx run -v -t .1s -- cat "$silence"
+}
+
+# Its own end when the time is up is no success.
+timed_out_by_itself()
+{
+	ignoring_term 124 'timed out by timer' ctx run -t 0.1 -- ctx wait
+}
+
+durations()
+{
+	expect 0 'deadline  none' ctx run -t 0 -- ctx info &&
+		expect 0 'deadline  none' ctx run -- ctx info &&
+		expect 0 'deadline  none' ctx run -t 1e30 -- ctx info &&
+		expect 0 'deadline  in [0-9.]* s' ctx run -t 50 -- ctx info &&
+		expect 0 'deadline  in [0-9.]* s' ctx run -t 50000ms -- ctx info &&
+		expect 0 'deadline  in 4 min' ctx run -t 5m -- ctx info &&
+		expect 0 'deadline  in 1 h 29 min' ctx run -t 1.5h -- ctx info &&
+		expect 0 'deadline  in 47 h 59 min' ctx run -t 2d -- ctx info
+}
+
+bad_arguments()
+{
+	for duration in '' x 5x -1 nan '1 s' 1ss; do
+		expect 125 "^ctx: '$duration' is no duration" ctx run -t "$duration" true &&
+			expect 125 "is no duration" ctx run -k "$duration" true &&
+			expect 125 "is no duration" ctx wait -t "$duration" || return
+	done
+	for signal in '' FOO SIGFOO 0 -1 1000; do
+		expect 125 "^ctx: '$signal' is no signal" ctx run -s "$signal" true || return
+	done
+	expect 125 "no command" ctx run -t 5 &&
+		expect 125 "no command" ctx run -- &&
+		expect 125 "try 'ctx run --help'" ctx run --foo true &&
+		expect 125 "try 'ctx run --help'" ctx run -t &&
+		expect 125 "try 'ctx info --help'" ctx info -t 5 &&
+		expect 125 "one argument too many" ctx wait foo &&
+		expect 125 "no verb" ctx &&
+		expect 125 "no verb 'foo'" ctx foo
+}
+
+help()
+{
+	expect 0 '^usage: ctx VERB' ctx --help || return
+	for verb in run info wait; do
+		expect 0 "^usage: ctx $verb" ctx $verb --help &&
+			expect 0 '^examples:' ctx $verb -h || return
+	done
+}
+
+cannot_be_run()
+{
+	echo '#!/bin/sh' > "$dir/text"
+	expect 126 "^ctx: cannot run '$dir/text': Permission denied" ctx run "$dir/text" &&
+		expect 126 '' ctx run "$dir" &&
+		expect 127 "^ctx: cannot run 'no-such-command': No such file" ctx run no-such-command &&
+		expect 127 '' ctx run -t 9 -- "$dir/none"
+}
+
+died_of_signal()
+{
+	expect 138 '' ctx run -- sh -c 'kill -USR1 $$' &&
+		expect 137 '' ctx run -- sh -c 'kill -KILL $$'
+}
+
+ignoring_term()
+(
+	trap '' TERM
+	expect "$@"
+)
+
+killed()
+{
+	expect 137 '' ctx run -t 0.1 -s KILL -- cat "$silence" &&
+		expect 137 'sending KILL' ctx run -v -t 0.1 -s 9 -- cat "$silence" &&
+		ignoring_term 137 'sending KILL' ctx run -v -t 0.1 -k 0.1 -- cat "$silence" &&
+		ignoring_term 137 '' ctx run --timeout 0.1 --kill-after 100ms -- cat "$silence"
+}
+
+# KILL also ends what left the process group, and what an inner ctx run left.
+# shellcheck disable=SC2009 # busybox has no pgrep
+killed_all()
+{
+	ignoring_term 137 '' ctx run -t 0.1 -k 0.1 -- \
+		sh -c 'setsid cat $silence & cat $silence' &&
+		ignoring_term 137 '' ctx run -t 0.1 -k 0.1 -- \
+			ctx run -- sh -c 'setsid cat $silence & cat $silence' &&
+		! ps -o args | grep "^cat $silence"
+}
+
+chosen_signal()
+{
+	for signal in INT SIGINT int 2; do
+		expect 124 'sending INT' ctx run -v -t 0.1 -s $signal -- cat "$silence" || return
+	done
+}
+
+# With the outer run killed, no one but the inner one sends anything.
+chosen_signal_arrives()
+{
+	ctx run -- sh -c '
+		ctx run -s USR1 -- sh -c "
+			trap \"echo USR1 > $result\" USR1
+			echo $PPID > $result
+			ctx wait > /dev/null"
+		exit' &
+	read -r pid <&3
+	kill -KILL "$pid"
+	read -r signal <&3
+	wait
+	[ "$signal" = USR1 ]
+}
+
+stopped()
+{
+	expect 124 '' ctx run -t 0.1 -- sh -c 'kill -STOP $$'
+}
+
+forwarding()
+{
+	for signal in TERM HUP INT QUIT; do
+		expect 4 "cancelled by ctx.*EINTR" ctx run -v -- sh -c "
+			trap 'exit 4' $signal
+			kill -$signal \$PPID
+			while ctx wait; do :; done
+			exit 5" || return
+	done
+}
+
+# Its own death is the command's.
+forwarded_death()
+{
+	expect 143 '' ctx run -- sh -c 'kill -TERM $PPID; cat $silence'
+}
+
+ignored_signal()
+(
+	trap '' HUP
+	expect 3 '' ctx run -- sh -c 'kill -HUP $PPID; exit 3'
+)
+
+nested()
+{
+	expect 124 '' ctx run -t 0.2 -- ctx run -t 10 -- cat "$silence" &&
+		expect 124 '' ctx run -t 10 -- ctx run -t 0.2 -- cat "$silence" &&
+		ignoring_term 124 '(because context' \
+			ctx run -t 0.2 -- ctx run -v -t 10 -- ctx wait &&
+		expect 0 'deadline  in [0-9.]* s' ctx run -t 50 -- ctx run -t 1h -- ctx info &&
+		expect 0 'deadline  in [0-9.]* s' ctx run -t 50 -- ctx run -- ctx info &&
+		expect 5 '' ctx run -t 50 -- ctx run -t 1h -- sh -c 'exit 5'
+}
+
+# Under a context that is done, nothing is started any more.
+born_done()
+(
+	trap '' TERM
+	expect 124 '^inner 124$' ctx run -t 0.1 -- sh -c '
+		ctx wait > /dev/null
+		ctx run -t 9 -- touch $new
+		echo inner $?' &&
+		[ ! -e "$new" ]
+)
+
+passed_on()
+{
+	expect 0 'rights    derive value observe' ctx run -- ctx info &&
+		expect 0 'depth     2' ctx run -- sh -c 'sh -c "ctx info"; exit' &&
+		expect 0 'depth     4' ctx run -- ctx run -- ctx info &&
+		expect 0 'creator   ctx\[' ctx run -- ctx info &&
+		expect 0 '^1$' ctx run -- ctx run -- sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
+		expect 0 '' ctx run -- sh -c '[ $CTX_FD -ge 10 ]'
+}
+
+# Descriptors that are closed belong to the command all the same.
+closed_descriptors()
+{
+	ctx run -- sh -c '[ $CTX_FD -ge 10 ]' <&- >&- 2>&-
+}
+
+# A CTX_FD that was closed on the way, or means something else by now.
+wrong_env()
+{
+	for fd in 99 0 -1 '' x 4294967296; do
+		CTX_FD=$fd expect 0 'depth     2' ctx run -- ctx info &&
+			CTX_FD=$fd expect 125 '^ctx: CTX_FD is' ctx info &&
+			CTX_FD=$fd expect 125 '^ctx: CTX_FD is' ctx wait -t 1ms || return
+	done
+	CTX_FD=99 expect 0 'CTX_FD=99 is no context' ctx run -v true
+}
+
+info()
+{
+	expect 0 'context   background' ctx info -f 3 3<> /dev/ctx &&
+		expect 125 'CTX_FD is not set' ctx info &&
+		expect 125 'descriptor 0 is no context' ctx info --fd 0 < /dev/null &&
+		expect 125 'descriptor 77 is not open' ctx info -f 77 &&
+		expect 125 "'x' is no descriptor" ctx info -f x &&
+		expect 0 'state     live' ctx run -- ctx info
+}
+
+info_done()
+(
+	trap '' TERM
+	expect 124 'state     timed out' ctx run -t 0.1 -- \
+		sh -c 'ctx wait > /dev/null; ctx info; exit' &&
+		expect 124 'by        timer' ctx run -t 0.1 -- \
+			sh -c 'ctx wait > /dev/null; ctx info; exit'
+)
+
+wait_in_vain()
+{
+	expect 1 '^$' ctx run -- ctx wait -t 10ms &&
+		expect 1 '^$' ctx wait -f 3 -t 0.01 3<> /dev/ctx &&
+		expect 125 'CTX_FD is not set' ctx wait -t 1
+}
+
+wait_is_told()
+{
+	ignoring_term 124 '^context [0-9]* timed out by timer at .* ago (because context [0-9]* did)$' \
+		ctx run -t 0.1 -- ctx wait
+}
+
+# Without an end of the context, a signal is just that.
+wait_dies()
+{
+	expect 143 '^$' ctx run -- timeout 0.1 sh -c 'exec ctx wait'
+}
+
+# The point of it all: no one is there to tell, but the kernel is.
+killed_run()
+{
+	ctx run -- sh -c '
+		ctx wait > $result &
+		echo $PPID > $result
+		wait' &
+	read -r pid <&3
+	kill -KILL "$pid"
+	read -r line <&3
+	wait
+	expect 0 "cancelled by ctx\[$pid\] .*EOWNERDEAD" echo "$line"
+}
+
+# The command itself goes too.
+killed_run_ends_command()
+{
+	ctx run -- sh -c '
+		trap "echo TERM > $result; exit" TERM
+		echo $PPID > $result
+		ctx wait > /dev/null' &
+	read -r pid <&3
+	kill -KILL "$pid"
+	read -r line <&3
+	wait
+	[ "$line" = TERM ]
+}
+
+# What the command left behind learns that it has ended.
+ended_run()
+{
+	ctx run -- sh -c 'ctx wait > $result &' &
+	read -r line <&3
+	wait
+	expect 0 'cancelled by ctx\[[0-9]*\] ' echo "$line" &&
+		! echo "$line" | grep EOWNERDEAD
+}
+
+process_group()
+{
+	awk '{ print $5 }' /proc/self/stat > "$dir/ours"
+	ctx run -f -- awk '{ print $5 }' /proc/self/stat > "$dir/foreground"
+	ctx run -- awk '{ print $5 }' /proc/self/stat > "$dir/own"
+	cmp "$dir/ours" "$dir/foreground" && ! cmp -s "$dir/ours" "$dir/own" &&
+		expect 124 '' ctx run -f -t 0.1 -- cat "$silence"
+}
+
+no_device()
+{
+	mkdir -p "$dir/root/bin"
+	cp "$(which ctx)" "$dir/root/bin/"
+	expect 125 "^ctx: /dev/ctx is not there: load the module with 'modprobe ctx'$" \
+		chroot "$dir/root" /bin/ctx run true
+}
+
+no_access()
+{
+	chmod 600 /dev/ctx
+	expect 125 '^ctx: /dev/ctx may not be opened' su -s /bin/sh nobody -c 'ctx run true'
+	failure=$?
+	chmod 666 /dev/ctx
+	[ $failure = 0 ] &&
+		expect 124 '' su -s /bin/sh nobody -c 'ctx run -t 0.1 ctx wait'
+}
+
+unset CTX_FD
+echo "TAP version 13"
+echo "1..$(grep -c '^test_case "' "$0")"
+test_case "the command's own status" own_status
+test_case "124 when the time is up" timed_out
+test_case "124 also if the command ends by itself then" timed_out_by_itself
+test_case "durations" durations
+test_case "125 for bad arguments" bad_arguments
+test_case "help" help
+test_case "126 and 127 when the command cannot be run" cannot_be_run
+test_case "128+N when the command died of signal N" died_of_signal
+test_case "137 when it took KILL" killed
+test_case "KILL reaches all that was started" killed_all
+test_case "the signal of choice" chosen_signal
+test_case "the signal of choice arrives" chosen_signal_arrives
+test_case "a stopped command is ended" stopped
+test_case "signals cancel and are passed on" forwarding
+test_case "a signal passed on decides the status" forwarded_death
+test_case "an ignored signal stays ignored" ignored_signal
+test_case "nested runs: the tighter deadline rules" nested
+test_case "nothing starts under a context that is done" born_done
+test_case "CTX_FD is passed on" passed_on
+test_case "closed standard descriptors stay the command's" closed_descriptors
+test_case "a CTX_FD that is no context" wrong_env
+test_case "info" info
+test_case "info on a context that is done" info_done
+test_case "wait ends after its time" wait_in_vain
+test_case "wait says who, when and why" wait_is_told
+test_case "wait dies of a signal" wait_dies
+test_case "run killed: its context is cancelled with EOWNERDEAD" killed_run
+test_case "run killed: the command gets the signal" killed_run_ends_command
+test_case "run ended: what is left is cancelled" ended_run
+test_case "process groups" process_group
+test_case "no module" no_device
+test_case "no access" no_access
+
+rm -r "$dir"
+[ $failed = 0 ]

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The ctx command: which verb is meant, and what is said when things go wrong. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "tool.h"
+
+static const char help[] =
+	"usage: ctx VERB [OPTION]... [ARGUMENT]...\n"
+	"\n"
+	"Cancellation contexts: run commands under a deadline that everything they\n"
+	"start shares, and see who ended what, when and why.\n"
+	"\n"
+	"  run    run a command under a context of its own\n"
+	"  info   show the context that this command was started under\n"
+	"  wait   wait until that context is done, and say why\n"
+	"\n"
+	"'ctx VERB --help' has the options and examples of each.\n"
+	"\n"
+	"examples:\n"
+	"  ctx run -t 30s -- make check         at most 30 seconds\n"
+	"  ctx run -t 1m -k 5s -- ./server      TERM after a minute, KILL 5 s later\n"
+	"  ctx run -t 2s -- sh -c 'ctx info'    what the command sees\n";
+
+static const struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} verbs[] = {
+	{ "run",  cmd_run },
+	{ "info", cmd_info },
+	{ "wait", cmd_wait },
+};
+
+static void vcomplain(const char *fmt, va_list args)
+{
+	fputs("ctx: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vcomplain(fmt, args);
+	va_end(args);
+}
+
+void die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vcomplain(fmt, args);
+	va_end(args);
+	exit(EXIT_CTX_FAILED);
+}
+
+/* For when /dev/ctx could not be opened: what to do about it. */
+void die_of_device(void)
+{
+	switch (errno) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		die("/dev/ctx is not there: load the module with 'modprobe ctx'");
+	case EACCES:
+	case EPERM:
+		die("/dev/ctx may not be opened: see its mode (0666) with 'ls -l /dev/ctx'");
+	default:
+		die("/dev/ctx cannot be opened: %s", strerror(errno));
+	}
+}
+
+/* After getopt(3) has said what is wrong. */
+void die_of_usage(const char *verb)
+{
+	die("try 'ctx %s --help'", verb);
+}
+
+/* Prints to standard output; the exit status says whether that worked. */
+int show_help(const char *text)
+{
+	fputs(text, stdout);
+	if (fflush(stdout))
+		die("cannot write: %s", strerror(errno));
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argv[1];
+
+	/* Several processes may write there: whole lines at once. */
+	setvbuf(stderr, NULL, _IOLBF, 0);
+	if (argc < 2)
+		die("no verb; try 'ctx --help'");
+	if (!strcmp(verb, "--help") || !strcmp(verb, "-h") || !strcmp(verb, "help"))
+		return show_help(help);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (strcmp(verb, verbs[i].name))
+			continue;
+		argv[1] = argv[0];	/* for the messages of getopt(3) */
+		return verbs[i].run(argc - 1, argv + 1);
+	}
+	die("there is no verb '%s'; try 'ctx --help'", verb);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libctx: cancellation contexts for programs. A context is a file descriptor.
+ *
+ *	int parent = ctx_from_env();
+ *	int ctx = ctx_with_timeout(parent, 500 * CTX_MSEC);
+ *	struct pollfd fds[] = { { ctx, POLLIN }, { socket, POLLIN } };
+ *
+ *	poll(fds, 2, -1);
+ *	if (ctx_err(ctx))
+ *		... out of time, or cancelled from above ...
+ *	close(ctx);
+ *	close(parent);
+ *
+ * A function that makes a context returns its descriptor, which is
+ * close-on-exec and the caller's to close(2). Every function returns -1 with
+ * errno set if it failed; EBADF and ENOTTY say that the descriptor is no
+ * context, EPERM that it lacks the right which the call needs. Errors and
+ * causes are plain errno numbers, above zero. Times are nanoseconds.
+ *
+ * Closing the last descriptor that holds the right to cancel cancels the
+ * context: who crashes cancels what he started. So hand children a descriptor
+ * without that right, such as one from ctx_with_value().
+ *
+ * All functions may be called from any thread.
+ */
+#ifndef LIBCTX_H
+#define LIBCTX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <linux/ctx.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CTX_USEC	INT64_C(1000)
+#define CTX_MSEC	INT64_C(1000000)
+#define CTX_SEC		INT64_C(1000000000)
+
+#define CTX_FOREVER	INT64_MAX	/* no deadline; no end of a wait */
+
+/*
+ * Roots
+ *
+ * ctx_background: a context that is never done, the root of all others.
+ *   ENOENT: the module is not loaded. EACCES: /dev/ctx may not be opened.
+ *
+ * ctx_from_env: the context that this program was started under, which the
+ *   environment names as CTX_FD=<number>; Background if it names none, or if
+ *   that descriptor was closed on the way or is no context. The result is a
+ *   duplicate: closing it leaves CTX_FD open for the programs started by this
+ *   one. Fails as ctx_background() does, and with EMFILE.
+ *
+ * ctx_env_fd: the number in CTX_FD itself, not a duplicate.
+ *   ENOENT: CTX_FD is not set. EINVAL: it is no number. EBADF: that descriptor
+ *   is closed. ENOTTY: it is no context.
+ */
+int ctx_background(void);
+int ctx_from_env(void);
+int ctx_env_fd(void);
+
+/*
+ * Derivation: a child of @parent, done no later than its parent
+ *
+ * ctx_with_cancel: done when it is cancelled.
+ * ctx_with_timeout: done with ETIMEDOUT after @timeout; at birth if that is 0
+ *   or less.
+ * ctx_with_deadline: the same at a point in time on @clock: CLOCK_MONOTONIC,
+ *   CLOCK_BOOTTIME, or CLOCK_REALTIME, which follows changes of that clock.
+ * ..._cause: with a @cause of one's own for when the time is up.
+ * ctx_without_cancel: keeps the values of @parent, and nothing else.
+ * ctx_derive: any of these, by the flags of CTX_IOC_DERIVE; also CTX_DERIVE_KEEP.
+ *
+ *   EINVAL: no such clock or cause. EDQUOT: too many contexts. ELOOP: too deep.
+ *   EMFILE, ENFILE, ENOMEM: as usual. Needs CTX_RIGHT_DERIVE.
+ */
+int ctx_with_cancel(int parent);
+int ctx_with_timeout(int parent, int64_t timeout);
+int ctx_with_timeout_cause(int parent, int64_t timeout, int cause);
+int ctx_with_deadline(int parent, clockid_t clock, int64_t deadline);
+int ctx_with_deadline_cause(int parent, clockid_t clock, int64_t deadline, int cause);
+int ctx_without_cancel(int parent);
+int ctx_derive(int parent, unsigned int flags, clockid_t clock, int64_t time, int cause);
+
+/*
+ * Values
+ *
+ * ctx_with_value: a child that carries a value: 1 to CTX_KEY_MAX bytes of key,
+ *   up to CTX_VALUE_MAX of value. It is done when its parent is, and its
+ *   descriptor does not hold CTX_RIGHT_CANCEL. Fails as derivation does.
+ * ctx_value: copies the nearest value of @key to @value. @len is the room there,
+ *   and becomes the length of the value. Needs CTX_RIGHT_VALUE.
+ *   ENOENT: there is none. ENOSPC: it is longer; @len says how long.
+ */
+int ctx_with_value(int parent, const void *key, size_t key_len, const void *value, size_t len);
+int ctx_value(int ctx, const void *key, size_t key_len, void *value, size_t *len);
+
+/*
+ * ctx_cancel: makes @ctx and everything below it done, for the reason @cause,
+ *   an errno number; 0 stands for ECANCELED. Does nothing to one that is done.
+ *   EINVAL: no errno number. Needs CTX_RIGHT_CANCEL.
+ */
+int ctx_cancel(int ctx, int cause);
+
+/*
+ * Asking and waiting: all need CTX_RIGHT_OBSERVE
+ *
+ * ctx_err: 0 while @ctx is live, then ECANCELED or ETIMEDOUT.
+ * ctx_info: all there is to know about it.
+ * ctx_wait: waits until it is done, but not longer than @timeout (0 or less:
+ *   only asks). Returns as ctx_err() does; 0: not done within that time. When
+ *   it is done, @event, unless NULL, tells who ended it, when and why.
+ *   EINTR: a signal was handled first.
+ */
+int ctx_err(int ctx);
+int ctx_info(int ctx, struct ctx_ioc_info *info);
+int ctx_wait(int ctx, int64_t timeout, struct ctx_event *event);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIBCTX_H */

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Durations, signals and descriptors as people write them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "tool.h"
+
+/* Nanoseconds in the unit called @name, or 0 if there is none. */
+static double unit(const char *name)
+{
+	static const struct {
+		const char *name;
+		double ns;
+	} units[] = {
+		{ "",   1e9 },
+		{ "ms", 1e6 },
+		{ "s",  1e9 },
+		{ "m",  60e9 },
+		{ "h",  3600e9 },
+		{ "d",  86400e9 },
+	};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(name, units[i].name))
+			return units[i].ns;
+	return 0;
+}
+
+/*
+ * A number and a unit to nanoseconds, rounded up so that nothing ends early;
+ * what is too long becomes CTX_FOREVER. Returns -1 if @text is no duration.
+ */
+int parse_duration(const char *text, int64_t *ns)
+{
+	double number, scaled;
+	char *end;
+
+	number = strtod(text, &end);
+	if (end == text || isnan(number) || number < 0 || unit(end) == 0)
+		return -1;
+	scaled = number * unit(end);
+	if (scaled >= (double)INT64_MAX)
+		*ns = CTX_FOREVER;
+	else
+		*ns = (int64_t)scaled + (scaled > (double)(int64_t)scaled);
+	return 0;
+}
+
+static int parse_number(const char *text, int max, int *number)
+{
+	char *end;
+	long value;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	value = strtol(text, &end, 10);
+	if (errno || *end || value > max)
+		return -1;
+	*number = value;
+	return 0;
+}
+
+/* TERM, SIGTERM, term or 15. Returns -1 if there is no such signal. */
+int parse_signal(const char *text, int *number)
+{
+	if (!parse_number(text, SIGRTMAX, number))
+		return *number ? 0 : -1;
+	if (!strncasecmp(text, "SIG", 3))
+		text += 3;
+	for (int i = 1; i < NSIG; i++) {
+		const char *name = sigabbrev_np(i);
+
+		if (name && !strcasecmp(name, text)) {
+			*number = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int parse_descriptor(const char *text, int *fd)
+{
+	return parse_number(text, INT_MAX, fd);
+}
+
+/* The name without SIG, or the number of a signal that has none. */
+const char *signal_name(int number)
+{
+	static char text[16];
+	const char *name = sigabbrev_np(number);
+
+	if (name)
+		return name;
+	snprintf(text, sizeof(text), "%d", number);
+	return text;
+}
