@@ -38,16 +38,11 @@ static void ctx_after_begin(struct ctx_after_run *run)
 	spin_unlock_irq(&ctx_after_lock);
 }
 
-/* Returns whether its scope still waits for it. */
-static bool ctx_after_end(struct ctx_after_run *run)
+static void ctx_after_end(struct ctx_after_run *run)
 {
-	bool counted;
-
 	spin_lock_irq(&ctx_after_lock);
 	list_del(&run->node);
-	counted = run->counted;
 	spin_unlock_irq(&ctx_after_lock);
-	return counted;
 }
 
 static void ctx_after_let_go(struct ctx *ctx, bool counted)
@@ -70,7 +65,7 @@ static void ctx_after_work(struct work_struct *work)
 	ctx_after_begin(&run);
 	destroy_work_on_stack(work);
 	after->fn(after);
-	run.counted = ctx_after_end(&run);
+	ctx_after_end(&run);
 	wake_up_var(after);
 	ctx_after_let_go(run.ctx, run.counted);
 }
@@ -197,31 +192,32 @@ static bool ctx_is_below(struct ctx_scope *scope, const struct ctx_scope *above)
 	return scope == above;
 }
 
+/* The current task's own run, which is further up its stack; or NULL. */
+static struct ctx_after_run *ctx_after_own_run(void)
+{
+	struct ctx_after_run *run, *own = NULL;
+
+	spin_lock_irq(&ctx_after_lock);
+	list_for_each_entry(run, &ctx_after_runs, node)
+		if (run->task == current)
+			own = run;
+	spin_unlock_irq(&ctx_after_lock);
+	return own;
+}
+
 /*
  * If the caller is an after-func that @scope would wait for, lets @scope not
- * wait for it, and returns true.
+ * wait for it, and returns true. Only its own task uses ->counted.
  */
 bool ctx_after_excuse(struct ctx_scope *scope)
 {
-	struct ctx_after_run *run;
-	struct ctx *ctx = NULL;
+	struct ctx_after_run *run = ctx_after_own_run();
 
-	spin_lock_irq(&ctx_after_lock);
-	list_for_each_entry(run, &ctx_after_runs, node) {
-		if (run->task == current && run->counted) {
-			ctx = run->ctx;
-			break;
-		}
-	}
-	if (ctx && ctx_is_below(ctx_scope(ctx), scope))
-		run->counted = false;
-	else
-		ctx = NULL;
-	spin_unlock_irq(&ctx_after_lock);
-	/* The run itself holds the reference. */
-	if (ctx)
-		ctx_settle(ctx_scope(ctx));
-	return ctx;
+	if (!run || !run->counted || !ctx_is_below(ctx_scope(run->ctx), scope))
+		return false;
+	run->counted = false;
+	ctx_settle(ctx_scope(run->ctx));
+	return true;
 }
 
 /* Until every after-func that was queued so far has run. */
@@ -232,7 +228,8 @@ void ctx_after_flush(void)
 
 int ctx_after_init(void)
 {
-	ctx_after_wq = alloc_workqueue("ctx_after", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	ctx_after_wq = alloc_workqueue("ctx_after", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				       WQ_MAX_ACTIVE);
 	return ctx_after_wq ? 0 : -ENOMEM;
 }
 

@@ -78,14 +78,15 @@ static void ctx_hand_over(struct list_head *work)
 }
 
 /*
- * Has a worker count one off a scope that was delivered: he finds nothing to
- * deliver any more. Nothing else lists it meanwhile.
+ * Has a worker go on from a scope that just settled: it is on no list any more,
+ * and he finds nothing to deliver but that.
  */
 static void ctx_settle_later(struct ctx_scope *scope)
 {
 	LIST_HEAD(work);
 
 	ctx_get(&scope->node);
+	atomic_set(&scope->own.busy, 1);
 	list_add(&scope->work, &work);
 	ctx_hand_over(&work);
 }
@@ -110,11 +111,11 @@ void ctx_settle(struct ctx_scope *scope)
 			wake_up_var(&scope->own.busy);
 		if (!awaited)
 			return;
-		scope = ctx_home(scope);
 		if (++level >= CTX_BATCH && in_interrupt()) {
 			ctx_settle_later(scope);
 			return;
 		}
+		scope = ctx_home(scope);
 	}
 }
 
@@ -240,7 +241,7 @@ static bool ctx_claim_self(struct ctx_scope *scope, const struct ctx_by *by, boo
 	bool won = false;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	if (!scope->state.origin) {
+	if (!READ_ONCE(scope->state.origin)) {
 		ctx_record(scope, by);
 		won = ctx_claim(scope, &scope->state);
 		if (!won) {
@@ -249,7 +250,7 @@ static bool ctx_claim_self(struct ctx_scope *scope, const struct ctx_by *by, boo
 			scope->pid = NULL;
 		}
 	}
-	*bare = won && ctx_is_bare(scope);
+	*bare = won && !ctx_must_defer() && ctx_is_bare(scope);
 	if (*bare)
 		atomic_set(&scope->own.busy, 0);
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);

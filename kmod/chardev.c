@@ -358,7 +358,8 @@ static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
 		ctx_fill_maker(user, info);
 	if (ctx_deadline(cf->ctx, &deadline)) {
 		info->info_flags |= CTX_INFO_DEADLINE;
-		info->deadline = ktime_to_ns(deadline);
+		/* One on a clock that was set may lie before the others began. */
+		info->deadline = max_t(s64, 0, ktime_to_ns(deadline));
 	}
 	if (!ctx_origin(cf->ctx, &origin))
 		ctx_fill_origin(&origin, info);
@@ -469,8 +470,10 @@ static void ctx_show_state(struct seq_file *m, const struct ctx *ctx)
 		seq_puts(m, "ctx-state:\tlive\n");
 		return;
 	}
-	seq_printf(m, "ctx-state:\tdone err=%d cause=%d origin=%llu by=%u %s\n", -origin.err,
-		   -origin.cause, ctx_user_id(origin.ctx), ctx_origin_vpid(&origin), origin.comm);
+	seq_printf(m, "ctx-state:\tdone err=%d cause=%d origin=%llu by=%u ", -origin.err,
+		   -origin.cause, ctx_user_id(origin.ctx), ctx_origin_vpid(&origin));
+	seq_escape(m, origin.comm, "\n\\");
+	seq_putc(m, '\n');
 }
 
 static void ctx_file_show_fdinfo(struct seq_file *m, struct file *file)

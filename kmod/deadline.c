@@ -147,15 +147,16 @@ static bool ctx_deadline_covered(const struct ctx_scope *home, const struct ctx_
 /*
  * What becomes of a deadline under @parent, @now being the time on its clock. An
  * inherited one that has passed, whose interrupt is still to come, is brought
- * into effect first, unless that is just happening elsewhere (S8).
+ * into effect first, as @mode says, unless that is just happening elsewhere (S8).
  */
-enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now)
+enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now,
+				enum ctx_cancel_mode mode)
 {
 	struct ctx_scope *home = ctx_scope(parent);
 	struct ctx_deadline *first = ctx_first_deadline(home);
 
 	if (first && !ctx_err(parent) && ctx_deadline_time(first) <= ktime_get())
-		ctx_cancel_scope(&first->scope, &ctx_by_timer, CTX_CANCEL_HERE);
+		ctx_cancel_scope(&first->scope, &ctx_by_timer, mode);
 	if (when->time == CTX_NEVER || ctx_deadline_covered(home, when))
 		return CTX_FATE_PLAIN;
 	return when->time <= now ? CTX_FATE_PASSED : CTX_FATE_ARMED;
@@ -203,7 +204,7 @@ static struct ctx *ctx_derive_deadline(struct ctx *parent, ktime_t time, ktime_t
 		return parent;
 	if (!parent || !ctx_cause_valid(cause))
 		return ERR_PTR(-EINVAL);
-	fate = ctx_deadline_plan(parent, &when, now);
+	fate = ctx_deadline_plan(parent, &when, now, CTX_CANCEL_HERE);
 	if (fate == CTX_FATE_PLAIN)
 		return ctx_derive_scope(parent, time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE, gfp);
 	d = kmem_cache_alloc(ctx_deadline_cache, gfp);

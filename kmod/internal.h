@@ -332,7 +332,8 @@ enum ctx_fate {
 
 int ctx_deadline_init(void);
 void ctx_deadline_exit(void);
-enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now);
+enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now,
+				enum ctx_cancel_mode mode);
 void ctx_deadline_start(struct ctx_deadline *d, struct ctx *parent, const struct ctx_when *when,
 			enum ctx_fate fate, enum hrtimer_mode mode, u8 kind);
 bool ctx_deadline_disarm(struct ctx_deadline *d);

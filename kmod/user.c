@@ -206,7 +206,8 @@ struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when
 	user->keep = keep;
 	kind |= when->time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE;
 	fate = when->time == CTX_NEVER ? CTX_FATE_PLAIN :
-	       ctx_deadline_plan(parent, when, ctx_clock_now(when->clock));
+	       ctx_deadline_plan(parent, when, ctx_clock_now(when->clock),
+				 CTX_CANCEL_YIELDING);
 	if (fate == CTX_FATE_PLAIN) {
 		ctx_scope_init(&user->scope, parent, kind);
 		ctx_scope_start(&user->scope);

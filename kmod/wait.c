@@ -34,7 +34,7 @@ struct completion *ctx_done(struct ctx *ctx)
 	if (!(scope->node.flags & CTX_DONE_USED)) {
 		init_completion(&scope->done);
 		/* Nobody can wait yet, and a walk may have passed already. */
-		if (scope->state.origin)
+		if (READ_ONCE(scope->state.origin))
 			scope->done.done = UINT_MAX;
 		scope->node.flags |= CTX_DONE_USED;
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ctx info and ctx wait: a context, and the end of one, in words. */
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <poll.h>
@@ -119,15 +120,21 @@ static const char *when_text(int64_t time)
 	return text;
 }
 
-/* "sh[12]", or "timer" where no process did it. */
+/*
+ * "sh[12]", or "timer" where no process did it. A task names itself as it likes,
+ * but it shall not move the reader's cursor.
+ */
 static const char *who_text(const char *comm, unsigned int pid)
 {
 	static char text[CTX_COMM_LEN + 16];
+	int i;
 
+	for (i = 0; i < CTX_COMM_LEN && comm[i]; i++)
+		text[i] = isprint((unsigned char)comm[i]) ? comm[i] : '?';
 	if (pid)
-		snprintf(text, sizeof(text), "%.*s[%u]", CTX_COMM_LEN, comm, pid);
+		snprintf(text + i, sizeof(text) - i, "[%u]", pid);
 	else
-		snprintf(text, sizeof(text), "%.*s", CTX_COMM_LEN, comm);
+		text[i] = '\0';
 	return text;
 }
 
