@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# For people. The modules themselves are described in Kbuild, which any
+# "make -C KDIR M=$PWD modules" reads.
+
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+PREFIX ?= /usr/local
+
+# The command of "make run" is the user's text, not make's: it goes on unexpanded.
+export CTX_CMD := $(value CMD)
+export CTX_TIMEOUT := $(value TIMEOUT)
+unexport CMD TIMEOUT
+# ... and what a script makes is not concerned with this make's variables.
+script := @env -u MAKEFLAGS -u MFLAGS selftests/vm
+
+all: modules tools
+
+modules: $(KDIR)/Makefile
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+$(KDIR)/Makefile:
+	@echo "No kernel headers in $(KDIR): install linux-headers-$(KVER), or say KDIR=" >&2
+	@exit 1
+
+tools:
+	$(MAKE) -C tools all
+
+install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+	depmod $(KVER)
+	install -D -m 644 uapi/linux/ctx.h $(DESTDIR)$(PREFIX)/include/linux/ctx.h
+	install -D -m 755 tools/ctx $(DESTDIR)$(PREFIX)/bin/ctx
+
+run shell:
+	$(script)/$@
+
+test:
+	$(script)/test full
+
+test-quick:
+	$(script)/test quick
+
+check:
+	$(script)/test check
+
+clean:
+	rm -rf build
+	$(MAKE) -C tools clean
+	[ ! -e $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
+
+help:
+	@echo 'make              build the modules for the running kernel, and the ctx command'
+	@echo 'make install      install both, and <linux/ctx.h> (as root)'
+	@echo '                  KVER=, KDIR=: for another kernel; PREFIX=: default $(PREFIX)'
+	@echo
+	@echo 'In a virtual machine, with nothing installed but packages:'
+	@echo 'make run          boot Debian'"'"'s kernel, and watch threads and processes being cancelled'
+	@echo 'make run CMD=...  run a shell command there under a context; TIMEOUT=5s: with a deadline'
+	@echo 'make shell        a shell there, with the module loaded'
+	@echo
+	@echo 'make test         every test on every kernel (most of an hour, the first time)'
+	@echo 'make test-quick   those that take less than a minute'
+	@echo 'make check        the static checks only'
+	@echo 'make clean        remove what was built here; kernels stay in the cache'
+
+.PHONY: all modules tools install run shell test test-quick check clean help

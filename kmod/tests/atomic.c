@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/* S18: what may be called where. */
+#include <linux/bottom_half.h>
+#include <linux/interrupt.h>
+#include <linux/spinlock.h>
+
+#include "test.h"
+
+static const int atomic_key;
+
+struct script {
+	struct ctx *parent;
+	unsigned int failed;	/* one bit a step */
+};
+
+#define STEP(n, condition)	(script->failed |= (condition) ? 0 : BIT(n))
+
+/* Everything that may be called from anywhere. */
+static void everything(void *arg)
+{
+	struct script *script = arg;
+	struct ctx *c, *v, *t, *u, *w;
+	struct ct_probe probe[2];
+	ktime_t deadline = 0;
+
+	c = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	t = ctx_with_timeout_cause(c, ktime_set(3600, 0), -EIO, GFP_ATOMIC);
+	v = ctx_with_value(t, &atomic_key, script, NULL, GFP_ATOMIC);
+	w = ctx_without_cancel(v, GFP_ATOMIC);
+	u = ctx_with_deadline(v, 0, GFP_ATOMIC);
+	STEP(0, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(t) && !IS_ERR_OR_NULL(v) &&
+	     !IS_ERR_OR_NULL(w) && !IS_ERR_OR_NULL(u));
+	if (script->failed)
+		return;
+	STEP(1, !ctx_err(v) && !ctx_cause(v) && !ctx_is_done(w));
+	STEP(2, ctx_err(u) == -ETIMEDOUT && ctx_cause(u) == -ETIMEDOUT);
+	STEP(3, ctx_deadline(v, &deadline) && ktime_after(deadline, ktime_get()));
+	STEP(4, ctx_value(w, &atomic_key) == script && ctx_value(u, &atomic_key) == script);
+	STEP(5, ctx_get(v) == v);
+	ctx_put(v);
+	memset(probe, 0, sizeof(probe));
+	init_completion(&probe[0].ran);
+	init_completion(&probe[1].ran);
+	STEP(6, !ctx_callback_add(v, &probe[0].cb, ct_probe_fn));
+	STEP(7, !ctx_callback_add(t, &probe[1].cb, ct_probe_fn));
+	STEP(8, ctx_callback_remove(t, &probe[1].cb));
+	STEP(9, !ctx_cancel_cause(t, -EPIPE));
+	STEP(10, atomic_read(&probe[0].runs) == 1 && !atomic_read(&probe[1].runs));
+	STEP(11, ctx_err(v) == -ECANCELED && ctx_cause(v) == -EPIPE);
+	STEP(12, ctx_callback_add(v, &probe[0].cb, ct_probe_fn) == -ENOENT);
+	STEP(13, !ctx_err(c));
+	ctx_cancel(c);
+	STEP(14, ctx_err(c) == -ECANCELED && ctx_cause(v) == -EPIPE);
+	STEP(15, !ctx_err(w) && !ctx_err(script->parent));
+	ctx_put(u);
+	ctx_put(w);
+	ctx_put(v);
+	ctx_put(t);
+	ctx_put(c);
+
+	c = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	t = ctx_with_cancel(c, GFP_ATOMIC);
+	STEP(16, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(t));
+	ctx_cancel_async(c);
+	STEP(17, ctx_err(c) == -ECANCELED);
+	ctx_put(t);
+	ctx_put(c);
+}
+
+static void run_script(struct kunit *test, void (*where)(struct script *script))
+{
+	struct script script = { .parent = ct_cancel(test, ctx_background()) };
+	int round;
+
+	for (round = 0; round < 20; round++) {
+		where(&script);
+		KUNIT_EXPECT_EQ(test, script.failed, 0U);
+	}
+	ct_expect_live(test, script.parent);
+	ctx_cancel_sync(script.parent);
+	ctx_put(script.parent);
+}
+
+static void in_process(struct script *script)
+{
+	everything(script);
+}
+
+static void in_hard_irq(struct script *script)
+{
+	ct_in_hardirq(everything, script);
+}
+
+static void in_soft_irq(struct script *script)
+{
+	ct_in_softirq(everything, script);
+}
+
+static void with_irqs_off(struct script *script)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	everything(script);
+	/* And they are still off. */
+	script->failed |= irqs_disabled() ? 0 : BIT(30);
+	local_irq_restore(flags);
+}
+
+static void under_a_spinlock(struct script *script)
+{
+	static DEFINE_SPINLOCK(lock);
+
+	spin_lock(&lock);
+	everything(script);
+	spin_unlock(&lock);
+}
+
+static void under_an_irq_spinlock(struct script *script)
+{
+	static DEFINE_SPINLOCK(lock);
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	everything(script);
+	script->failed |= irqs_disabled() ? 0 : BIT(30);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+static void with_softirqs_off(struct script *script)
+{
+	local_bh_disable();
+	everything(script);
+	local_bh_enable();
+}
+
+static void under_rcu(struct script *script)
+{
+	rcu_read_lock();
+	everything(script);
+	rcu_read_unlock();
+}
+
+static void s18_in_a_process(struct kunit *test)
+{
+	run_script(test, in_process);
+}
+
+static void s18_in_a_hard_interrupt(struct kunit *test)
+{
+	run_script(test, in_hard_irq);
+}
+
+static void s18_in_a_soft_interrupt(struct kunit *test)
+{
+	run_script(test, in_soft_irq);
+}
+
+static void s18_with_interrupts_off(struct kunit *test)
+{
+	run_script(test, with_irqs_off);
+}
+
+static void s18_under_spinlocks(struct kunit *test)
+{
+	run_script(test, under_a_spinlock);
+	run_script(test, under_an_irq_spinlock);
+}
+
+static void s18_with_soft_interrupts_off(struct kunit *test)
+{
+	run_script(test, with_softirqs_off);
+}
+
+static void s18_in_an_rcu_reader(struct kunit *test)
+{
+	run_script(test, under_rcu);
+}
+
+struct storm {
+	struct hrtimer timer;
+	struct script script;
+	struct ctx *victim;
+	atomic_t left;
+	struct completion over;
+};
+
+static enum hrtimer_restart storm_fn(struct hrtimer *timer)
+{
+	struct storm *storm = container_of(timer, struct storm, timer);
+
+	everything(&storm->script);
+	if (atomic_dec_and_test(&storm->left)) {
+		ctx_cancel(storm->victim);
+		complete(&storm->over);
+		return HRTIMER_NORESTART;
+	}
+	hrtimer_forward_now(timer, ct_us(300));
+	return HRTIMER_RESTART;
+}
+
+/* A process and an interrupt on one parent: the interrupt finds every lock free. */
+static void storm_on(struct kunit *test, enum hrtimer_mode mode)
+{
+	struct storm *storm = kunit_kzalloc(test, sizeof(*storm), GFP_KERNEL);
+	struct script script = { };
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, storm);
+	storm->victim = ct_cancel(test, ctx_background());
+	storm->script.parent = ct_cancel(test, storm->victim);
+	script.parent = storm->script.parent;
+	atomic_set(&storm->left, ct_times(500));
+	init_completion(&storm->over);
+	hrtimer_setup(&storm->timer, storm_fn, CLOCK_MONOTONIC, mode);
+	hrtimer_start(&storm->timer, ct_us(300), mode);
+	while (!ctx_err(storm->victim)) {
+		if (atomic_read(&storm->left) > 1)
+			everything(&script);
+		cond_resched();
+	}
+	ct_wait_for(test, &storm->over);
+	hrtimer_cancel(&storm->timer);
+	KUNIT_EXPECT_EQ(test, storm->script.failed, 0U);
+	/* The last of them may have met the end. */
+	KUNIT_EXPECT_EQ(test, ctx_err(storm->script.parent), -ECANCELED);
+	ctx_put(storm->script.parent);
+	ctx_put(storm->victim);
+}
+
+static void s18_hard_interrupts_among_processes(struct kunit *test)
+{
+	storm_on(test, HRTIMER_MODE_REL);
+}
+
+static void s18_soft_interrupts_among_processes(struct kunit *test)
+{
+	storm_on(test, HRTIMER_MODE_REL_SOFT);
+}
+
+static struct kunit_case atomic_cases[] = {
+	KUNIT_CASE(s18_in_a_process),
+	KUNIT_CASE(s18_in_a_hard_interrupt),
+	KUNIT_CASE(s18_in_a_soft_interrupt),
+	KUNIT_CASE(s18_with_interrupts_off),
+	KUNIT_CASE(s18_under_spinlocks),
+	KUNIT_CASE(s18_with_soft_interrupts_off),
+	KUNIT_CASE(s18_in_an_rcu_reader),
+	KUNIT_CASE(s18_hard_interrupts_among_processes),
+	KUNIT_CASE(s18_soft_interrupts_among_processes),
+	{ }
+};
+
+static struct kunit_suite atomic_suite = {
+	.name = "ctx_atomic",
+	.test_cases = atomic_cases,
+};
+
+kunit_test_suite(atomic_suite);

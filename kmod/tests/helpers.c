@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the suites share; see test.h. */
+#include <linux/cpumask.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+
+#include "test.h"
+
+unsigned int ct_big = IS_ENABLED(CONFIG_KASAN) ? 100000 : 1000000;
+module_param_named(big, ct_big, uint, 0444);
+MODULE_PARM_DESC(big, "contexts in the big trees");
+
+unsigned int ct_rounds = IS_ENABLED(CONFIG_KASAN) ? 20000 : 100000;
+module_param_named(rounds, ct_rounds, uint, 0444);
+MODULE_PARM_DESC(rounds, "rounds of derive, cancel and put that must leave nothing behind");
+
+unsigned int ct_stress_seconds = 2;
+module_param_named(stress_seconds, ct_stress_seconds, uint, 0444);
+MODULE_PARM_DESC(stress_seconds, "how long the random test runs");
+
+const char * const ct_form_names[CT_FORMS] = {
+	[CT_CANCEL] = "with_cancel",
+	[CT_DEADLINE] = "with_deadline",
+	[CT_DEADLINE_CAUSE] = "with_deadline_cause",
+	[CT_TIMEOUT] = "with_timeout",
+	[CT_TIMEOUT_CAUSE] = "with_timeout_cause",
+	[CT_VALUE] = "with_value",
+	[CT_WITHOUT] = "without_cancel",
+};
+
+static const int form_key;
+
+struct ctx *ct_derive(enum ct_form form, struct ctx *parent, gfp_t gfp)
+{
+	const ktime_t hour = ktime_set(3600, 0);
+
+	switch (form) {
+	case CT_CANCEL:
+		return ctx_with_cancel(parent, gfp);
+	case CT_DEADLINE:
+		return ctx_with_deadline(parent, ktime_add(ktime_get(), hour), gfp);
+	case CT_DEADLINE_CAUSE:
+		return ctx_with_deadline_cause(parent, ktime_add(ktime_get(), hour), -EIO, gfp);
+	case CT_TIMEOUT:
+		return ctx_with_timeout(parent, hour, gfp);
+	case CT_TIMEOUT_CAUSE:
+		return ctx_with_timeout_cause(parent, hour, -EIO, gfp);
+	case CT_VALUE:
+		return ctx_with_value(parent, &form_key, NULL, NULL, gfp);
+	case CT_WITHOUT:
+		return ctx_without_cancel(parent, gfp);
+	default:
+		return NULL;
+	}
+}
+
+bool ct_is_scope(enum ct_form form)
+{
+	return form < CT_VALUE;
+}
+
+struct ctx *ct_must(struct kunit *test, struct ctx *ctx)
+{
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, ctx);
+	return ctx;
+}
+
+struct ctx *ct_cancel(struct kunit *test, struct ctx *parent)
+{
+	return ct_must(test, ctx_with_cancel(parent, GFP_KERNEL));
+}
+
+struct ctx *ct_hour(struct kunit *test, struct ctx *parent)
+{
+	return ct_must(test, ctx_with_timeout(parent, ktime_set(3600, 0), GFP_KERNEL));
+}
+
+struct ctx *ct_timeout_ms(struct kunit *test, struct ctx *parent, unsigned int ms)
+{
+	return ct_must(test, ctx_with_timeout(parent, ms_to_ktime(ms), GFP_KERNEL));
+}
+
+struct ctx *ct_value(struct kunit *test, struct ctx *parent, const void *key, void *value)
+{
+	return ct_must(test, ctx_with_value(parent, key, value, NULL, GFP_KERNEL));
+}
+
+struct ctx *ct_without(struct kunit *test, struct ctx *parent)
+{
+	return ct_must(test, ctx_without_cancel(parent, GFP_KERNEL));
+}
+
+void ct_wait_done(struct kunit *test, struct ctx *ctx, int err)
+{
+	KUNIT_EXPECT_EQ(test, ctx_wait_timeout(ctx, ms_to_ktime(PATIENCE_MS)), err);
+}
+
+void ct_wait_for(struct kunit *test, struct completion *completion)
+{
+	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(completion, PATIENCE), 0UL);
+}
+
+void ct_busy_ms(unsigned int ms)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), ms);
+
+	while (ktime_before(ktime_get(), end))
+		cpu_relax();
+}
+
+void ct_expect_live(struct kunit *test, struct ctx *ctx)
+{
+	struct ctx_origin origin;
+	struct completion *done = ctx_done(ctx);
+
+	KUNIT_EXPECT_EQ(test, ctx_err(ctx), 0);
+	KUNIT_EXPECT_FALSE(test, ctx_is_done(ctx));
+	KUNIT_EXPECT_EQ(test, ctx_cause(ctx), 0);
+	KUNIT_EXPECT_EQ(test, ctx_origin(ctx, &origin), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, ctx_wait_timeout(ctx, 0), 0);
+	if (done)
+		KUNIT_EXPECT_FALSE(test, completion_done(done));
+}
+
+void ct_expect_done(struct kunit *test, struct ctx *ctx, int err, int cause)
+{
+	struct ctx_origin origin = { };
+	struct completion *done = ctx_done(ctx);
+
+	KUNIT_EXPECT_EQ(test, ctx_err(ctx), err);
+	KUNIT_EXPECT_TRUE(test, ctx_is_done(ctx));
+	KUNIT_EXPECT_EQ(test, ctx_cause(ctx), cause);
+	KUNIT_EXPECT_EQ(test, ctx_origin(ctx, &origin), 0);
+	KUNIT_EXPECT_EQ(test, origin.err, err);
+	KUNIT_EXPECT_EQ(test, origin.cause, cause);
+	KUNIT_EXPECT_EQ(test, ctx_wait_timeout(ctx, 0), err);
+	KUNIT_EXPECT_EQ(test, ctx_wait(ctx), err);
+	KUNIT_EXPECT_NOT_NULL(test, done);
+	if (done) {
+		/* Completed for all, however often it is waited for. */
+		ct_wait_for(test, done);
+		KUNIT_EXPECT_TRUE(test, try_wait_for_completion(done));
+		KUNIT_EXPECT_TRUE(test, completion_done(done));
+	}
+}
+
+enum ct_where ct_where(void)
+{
+	if (in_hardirq())
+		return CT_HARDIRQ;
+	if (in_serving_softirq())
+		return CT_SOFTIRQ;
+	return current->flags & PF_WQ_WORKER ? CT_WORKER : CT_TASK;
+}
+
+bool ct_may_sleep(void)
+{
+	return IS_ENABLED(CONFIG_PREEMPT_COUNT) ? preemptible() : !irqs_disabled();
+}
+
+struct irq_call {
+	struct hrtimer timer;
+	void (*fn)(void *arg);
+	void *arg;
+	struct completion called;
+};
+
+static enum hrtimer_restart irq_call_fn(struct hrtimer *timer)
+{
+	struct irq_call *call = container_of(timer, struct irq_call, timer);
+
+	call->fn(call->arg);
+	complete(&call->called);
+	return HRTIMER_NORESTART;
+}
+
+static void call_in_timer(void (*fn)(void *arg), void *arg, enum hrtimer_mode mode)
+{
+	struct irq_call *call = kzalloc(sizeof(*call), GFP_KERNEL | __GFP_NOFAIL);
+
+	call->fn = fn;
+	call->arg = arg;
+	init_completion(&call->called);
+	hrtimer_setup(&call->timer, irq_call_fn, CLOCK_MONOTONIC, mode);
+	hrtimer_start(&call->timer, ct_us(10), mode);
+	wait_for_completion(&call->called);
+	hrtimer_cancel(&call->timer);
+	kfree(call);
+}
+
+/*
+ * In the hard interrupt but under PREEMPT_RT, and with lockdep knowing so: it
+ * would not let one who insists on it allocate there.
+ */
+void ct_in_hardirq(void (*fn)(void *arg), void *arg)
+{
+	call_in_timer(fn, arg, HRTIMER_MODE_REL);
+}
+
+void ct_in_softirq(void (*fn)(void *arg), void *arg)
+{
+	call_in_timer(fn, arg, HRTIMER_MODE_REL_SOFT);
+}
+
+void ct_probe_init(struct ct_probe *probe)
+{
+	memset(probe, 0, sizeof(*probe));
+	init_completion(&probe->ran);
+}
+
+void ct_probe_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct ct_probe *probe = container_of(cb, struct ct_probe, cb);
+
+	probe->ctx = ctx;
+	probe->task = current;
+	probe->where = ct_where();
+	probe->time = ktime_get();
+	probe->err = ctx_err(ctx);
+	probe->cause = ctx_cause(ctx);
+	atomic_inc(&probe->runs);
+	complete(&probe->ran);
+}
+
+void ct_probe_add(struct kunit *test, struct ct_probe *probe, struct ctx *ctx)
+{
+	ct_probe_init(probe);
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(ctx, &probe->cb, ct_probe_fn), 0);
+}
+
+const int ct_token_key;
+
+void ct_token_init(struct ct_token *token)
+{
+	atomic_set(&token->released, 0);
+	token->where = CT_NOWHERE;
+	init_completion(&token->freed);
+}
+
+void ct_token_release(void *value)
+{
+	struct ct_token *token = value;
+
+	token->where = ct_where();
+	atomic_inc(&token->released);
+	complete(&token->freed);
+}
+
+struct ctx *ct_token_ctx(struct kunit *test, struct ct_token *token, struct ctx *parent)
+{
+	ct_token_init(token);
+	return ct_must(test, ctx_with_value(parent, &ct_token_key, token, ct_token_release,
+					    GFP_KERNEL));
+}
+
+void ct_token_gone(struct kunit *test, struct ct_token *token)
+{
+	ct_wait_for(test, &token->freed);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token->released), 1);
+}
+
+static int helper_main(void *data)
+{
+	struct ct_helper *helper = data;
+
+	helper->ret = helper->fn(helper->arg);
+	complete(&helper->ended);
+	return 0;
+}
+
+static void helper_create(struct kunit *test, struct ct_helper *helper, int (*fn)(void *arg),
+			  void *arg)
+{
+	helper->fn = fn;
+	helper->arg = arg;
+	helper->ret = 0;
+	init_completion(&helper->ended);
+	helper->task = kthread_create(helper_main, helper, "ctx_kunit_helper");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, helper->task);
+	get_task_struct(helper->task);
+}
+
+void ct_helper_start(struct kunit *test, struct ct_helper *helper, int (*fn)(void *arg),
+		     void *arg)
+{
+	helper_create(test, helper, fn, arg);
+	wake_up_process(helper->task);
+}
+
+void ct_helper_start_on(struct kunit *test, struct ct_helper *helper, int (*fn)(void *arg),
+			void *arg, unsigned int cpu)
+{
+	helper_create(test, helper, fn, arg);
+	kthread_bind(helper->task, cpu % num_online_cpus());
+	wake_up_process(helper->task);
+}
+
+int ct_helper_join(struct kunit *test, struct ct_helper *helper)
+{
+	if (!wait_for_completion_timeout(&helper->ended, PATIENCE)) {
+		KUNIT_FAIL(test, "a thread does not end");
+		return INT_MIN;
+	}
+	kthread_stop(helper->task);
+	put_task_struct(helper->task);
+	return helper->ret;
+}
+
+bool ct_helper_blocked(struct ct_helper *helper)
+{
+	return ct_poll_until(!task_is_running(helper->task) || completion_done(&helper->ended));
+}
+
+static int partner_main(void *arg)
+{
+	struct ct_partner *partner = arg;
+
+	while (!atomic_read(&partner->stop)) {
+		int asked = atomic_read_acquire(&partner->asked);
+
+		if (asked != atomic_read(&partner->answered)) {
+			partner->ret = partner->fn(partner->arg);
+			atomic_set_release(&partner->answered, asked);
+		}
+		cpu_relax();
+		cond_resched();
+	}
+	return 0;
+}
+
+void ct_partner_start(struct kunit *test, struct ct_partner *partner, int (*fn)(void *arg))
+{
+	memset(partner, 0, sizeof(*partner));
+	partner->fn = fn;
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	ct_helper_start_on(test, &partner->helper, partner_main, partner, 1);
+}
+
+void ct_partner_go(struct ct_partner *partner, void *arg)
+{
+	partner->arg = arg;
+	atomic_inc_return_release(&partner->asked);
+}
+
+int ct_partner_wait(struct kunit *test, struct ct_partner *partner)
+{
+	KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read_acquire(&partner->answered) ==
+					      atomic_read(&partner->asked)));
+	return partner->ret;
+}
+
+void ct_partner_stop(struct kunit *test, struct ct_partner *partner)
+{
+	atomic_set(&partner->stop, 1);
+	ct_helper_join(test, &partner->helper);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+MODULE_DESCRIPTION("KUnit suites of ctx");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/* S2: every allocation can fail, and nothing is linked or lost then. */
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/fs.h>
+
+#include "test.h"
+
+#ifdef CONFIG_FAULT_INJECTION
+
+/* What /sys/kernel/debug/failslab would set, mounted or not. */
+static void *failslab_setting(struct kunit *test, const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
+	void *setting = file ? d_inode(file)->i_private : NULL;
+
+	dput(file);
+	dput(dir);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, setting);
+	return setting;
+}
+
+static bool *spares_sleepers;
+static unsigned long *verbose, old_verbose;
+
+static int oom_init(struct kunit *test)
+{
+	spares_sleepers = failslab_setting(test, "ignore-gfp-wait");
+	verbose = failslab_setting(test, "verbose");
+	old_verbose = *verbose;
+	*verbose = 0;
+	*spares_sleepers = false;
+	return 0;
+}
+
+static void oom_exit(struct kunit *test)
+{
+	if (!spares_sleepers || !verbose)
+		return;
+	*spares_sleepers = true;
+	*verbose = old_verbose;
+}
+
+/* From here on the nth allocation of this task fails; returns what is left of n. */
+static void fail_from(unsigned int nth)
+{
+	WRITE_ONCE(current->fail_nth, nth);
+}
+
+static unsigned int fail_end(void)
+{
+	unsigned int left = READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return left;
+}
+
+static void oom_derive(struct kunit *test, struct ctx *p, enum ct_form form, gfp_t gfp)
+{
+	unsigned int nth, left = 0, failures = 0;
+
+	for (nth = 1; !left && nth < 100; nth++) {
+		struct ctx *c;
+
+		fail_from(nth);
+		c = ct_derive(form, p, gfp | __GFP_NOWARN);
+		left = fail_end();
+		KUNIT_EXPECT_PTR_NE(test, c, NULL);
+		if (IS_ERR(c)) {
+			KUNIT_EXPECT_EQ_MSG(test, PTR_ERR(c), -ENOMEM, "%s", ct_form_names[form]);
+			KUNIT_EXPECT_EQ(test, left, 0U);
+			failures++;
+			continue;
+		}
+		if (!ctx_err(p))
+			ct_expect_live(test, c);
+		ctx_cancel(c);
+		ctx_put(c);
+	}
+	KUNIT_EXPECT_NE(test, left, 0U);
+	KUNIT_EXPECT_GE_MSG(test, failures, 1U, "%s", ct_form_names[form]);
+}
+
+static void s2_derivation_without_memory_is_enomem(struct kunit *test)
+{
+	static const gfp_t gfps[] = { GFP_KERNEL, GFP_NOWAIT, GFP_ATOMIC };
+	int form, i, done;
+
+	for (done = 0; done < 2; done++) {
+		for (form = 0; form < CT_FORMS; form++) {
+			struct ct_token token;
+			struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+			struct ctx *p = ct_cancel(test, v);
+
+			ctx_put(v);
+			if (done)
+				ctx_cancel(p);
+			for (i = 0; i < ARRAY_SIZE(gfps); i++)
+				oom_derive(test, p, form, gfps[i]);
+			KUNIT_EXPECT_EQ(test, ctx_err(p), done ? -ECANCELED : 0);
+			/* Nothing was linked that would now be met. */
+			ctx_cancel_sync(p);
+			/* And no reference was left on the parent. */
+			ctx_put(p);
+			ct_token_gone(test, &token);
+		}
+	}
+}
+
+static void s2_passed_deadlines_without_memory_are_enomem(struct kunit *test)
+{
+	struct ctx *c;
+
+	fail_from(1);
+	c = ctx_with_timeout(ctx_background(), 0, GFP_KERNEL | __GFP_NOWARN);
+	fail_end();
+	KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
+	fail_from(1);
+	c = ctx_with_deadline(ctx_background(), KTIME_MAX, GFP_KERNEL | __GFP_NOWARN);
+	fail_end();
+	KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
+}
+
+static void s9_no_release_if_there_was_no_memory(struct kunit *test)
+{
+	struct ct_token token;
+	unsigned int nth, left = 0, derived = 0;
+
+	ct_token_init(&token);
+	for (nth = 1; !left && nth < 100; nth++) {
+		struct ctx *c;
+
+		fail_from(nth);
+		c = ctx_with_value(ctx_background(), &ct_token_key, &token, ct_token_release,
+				   GFP_KERNEL | __GFP_NOWARN);
+		left = fail_end();
+		derived += !IS_ERR(c);
+		ctx_put(c);
+	}
+	KUNIT_EXPECT_GT(test, nth, 2U);
+	ct_wait_for(test, &token.freed);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), (int)derived);
+}
+
+static int count_fn(struct ctx *ctx, void *data)
+{
+	atomic_inc(data);
+	return 42;
+}
+
+static void thread_run_without_memory_is_enomem(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	unsigned int nth, left = 0, failures = 0;
+	atomic_t runs = ATOMIC_INIT(0);
+	int started = 0;
+
+	for (nth = 1; !left && nth < 100; nth++) {
+		struct ctx_thread *thread;
+
+		fail_from(nth);
+		thread = ctx_thread_run(v, count_fn, &runs, "oom-%u-with-a-long-name", nth);
+		left = fail_end();
+		KUNIT_EXPECT_PTR_NE(test, thread, NULL);
+		if (IS_ERR_OR_NULL(thread)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(thread), -ENOMEM);
+			failures++;
+			continue;
+		}
+		KUNIT_EXPECT_EQ(test, ctx_thread_stop(thread), 42);
+		started++;
+	}
+	KUNIT_EXPECT_NE(test, left, 0U);
+	/* The handle, its context, and what the kernel needs for a thread. */
+	KUNIT_EXPECT_GE(test, failures, 3U);
+	KUNIT_EXPECT_EQ(test, atomic_read(&runs), started);
+	ctx_put(v);
+	ct_token_gone(test, &token);
+}
+
+static void after_fn(struct ctx_after *after)
+{
+}
+
+/* What returns no error cannot run out of memory. */
+static void s3_cancelling_needs_no_memory(struct kunit *test)
+{
+	unsigned int nth;
+
+	for (nth = 1; nth < 4; nth++) {
+		struct ctx *p = ct_cancel(test, ctx_background());
+		struct ctx *c = ct_hour(test, p);
+		struct ctx *v = ct_value(test, c, test, test);
+		struct ctx *q = ct_hour(test, ctx_background());
+		struct ctx *r = ct_hour(test, ctx_background());
+		struct ct_probe probe;
+		struct ctx_after after;
+
+		ct_probe_init(&probe);
+		fail_from(nth);
+		ctx_done(c);
+		ctx_callback_add(v, &probe.cb, ct_probe_fn);
+		ctx_after_func(c, &after, after_fn);
+		ctx_cancel_cause(p, -EIO);
+		ctx_cancel_async(q);
+		ctx_cancel_sync(r);
+		fail_end();
+		ct_expect_done(test, v, -ECANCELED, -EIO);
+		ct_expect_done(test, q, -ECANCELED, -ECANCELED);
+		ct_expect_done(test, r, -ECANCELED, -ECANCELED);
+		KUNIT_EXPECT_EQ(test, atomic_read(&probe.runs), 1);
+		ctx_barrier();
+		KUNIT_EXPECT_FALSE(test, ctx_after_stop_sync(&after));
+		ctx_put(r);
+		ctx_put(q);
+		ctx_put(v);
+		ctx_put(c);
+		ctx_put(p);
+	}
+}
+
+static struct kunit_case oom_cases[] = {
+	KUNIT_CASE(s2_derivation_without_memory_is_enomem),
+	KUNIT_CASE(s2_passed_deadlines_without_memory_are_enomem),
+	KUNIT_CASE(s9_no_release_if_there_was_no_memory),
+	KUNIT_CASE(thread_run_without_memory_is_enomem),
+	KUNIT_CASE(s3_cancelling_needs_no_memory),
+	{ }
+};
+
+static struct kunit_suite oom_suite = {
+	.name = "ctx_oom",
+	.init = oom_init,
+	.exit = oom_exit,
+	.test_cases = oom_cases,
+};
+
+kunit_test_suite(oom_suite);
+
+#endif /* CONFIG_FAULT_INJECTION */

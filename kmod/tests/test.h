@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the suites share. Tests use the public interface only, as any module
+ * would, and never sleep to let something happen: they wait for it, and PATIENCE
+ * only turns what would hang into a failure.
+ */
+#ifndef _CTX_TEST_H
+#define _CTX_TEST_H
+
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/ctx.h>
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+
+#include "../compat.h"
+
+#define PATIENCE_MS	100000
+#define PATIENCE	msecs_to_jiffies(PATIENCE_MS)
+
+/* us_to_ktime() is younger than some of the kernels. */
+static inline ktime_t ct_us(u64 us)
+{
+	return ns_to_ktime(us * NSEC_PER_USEC);
+}
+
+/* How often to repeat what is a matter of luck, on this kernel. */
+static inline int ct_times(int n)
+{
+	return IS_ENABLED(CONFIG_KASAN) ? DIV_ROUND_UP(n, 10) : n;
+}
+
+extern unsigned int ct_big;
+extern unsigned int ct_rounds;
+extern unsigned int ct_stress_seconds;
+
+/* Derivations: each returns a context or ends the test. */
+enum ct_form {
+	CT_CANCEL,
+	CT_DEADLINE,
+	CT_DEADLINE_CAUSE,
+	CT_TIMEOUT,
+	CT_TIMEOUT_CAUSE,
+	CT_VALUE,
+	CT_WITHOUT,
+	CT_FORMS
+};
+
+extern const char * const ct_form_names[CT_FORMS];
+
+/* One of the seven derivations, with a deadline an hour away; may fail. */
+struct ctx *ct_derive(enum ct_form form, struct ctx *parent, gfp_t gfp);
+bool ct_is_scope(enum ct_form form);
+
+struct ctx *ct_must(struct kunit *test, struct ctx *ctx);
+struct ctx *ct_cancel(struct kunit *test, struct ctx *parent);
+struct ctx *ct_hour(struct kunit *test, struct ctx *parent);
+struct ctx *ct_timeout_ms(struct kunit *test, struct ctx *parent, unsigned int ms);
+struct ctx *ct_value(struct kunit *test, struct ctx *parent, const void *key, void *value);
+struct ctx *ct_without(struct kunit *test, struct ctx *parent);
+
+/* Waits. */
+void ct_wait_done(struct kunit *test, struct ctx *ctx, int err);
+void ct_wait_for(struct kunit *test, struct completion *completion);
+
+/* In any context; where it may, it lets others have the CPU. */
+#define ct_spin_until(condition)						\
+({										\
+	ktime_t __end = ktime_add_ms(ktime_get(), PATIENCE_MS);			\
+	bool __met;								\
+										\
+	while (!(__met = (condition)) && ktime_before(ktime_get(), __end)) {	\
+		cpu_relax();							\
+		if (preemptible() && !rcu_preempt_depth())			\
+			cond_resched();						\
+	}									\
+	__met;									\
+})
+
+/* As ct_spin_until(), for what takes longer, where it may sleep. */
+#define ct_poll_until(condition)						\
+({										\
+	ktime_t __end = ktime_add_ms(ktime_get(), PATIENCE_MS);			\
+	bool __met;								\
+										\
+	while (!(__met = (condition)) && ktime_before(ktime_get(), __end))	\
+		schedule_timeout_uninterruptible(1);				\
+	__met;									\
+})
+
+/* Keeps the CPU busy for so long, in any context. */
+void ct_busy_ms(unsigned int ms);
+
+/* Whether a context is live or done in every way it can be asked. */
+void ct_expect_live(struct kunit *test, struct ctx *ctx);
+void ct_expect_done(struct kunit *test, struct ctx *ctx, int err, int cause);
+
+/* Where code runs. */
+enum ct_where {
+	CT_NOWHERE,
+	CT_HARDIRQ,
+	CT_SOFTIRQ,
+	CT_WORKER,
+	CT_TASK
+};
+
+enum ct_where ct_where(void);
+/* Nothing in the way of sleeping that this kernel keeps count of. */
+bool ct_may_sleep(void);
+
+/* Runs fn(arg) in hard or soft interrupt context and waits for it. */
+void ct_in_hardirq(void (*fn)(void *arg), void *arg);
+void ct_in_softirq(void (*fn)(void *arg), void *arg);
+
+/* A callback that remembers how it was called. */
+struct ct_probe {
+	struct ctx_callback cb;
+	atomic_t runs;
+	struct ctx *ctx;
+	struct task_struct *task;
+	enum ct_where where;
+	ktime_t time;
+	int err;
+	int cause;
+	struct completion ran;
+};
+
+void ct_probe_init(struct ct_probe *probe);
+void ct_probe_fn(struct ctx *ctx, struct ctx_callback *cb);
+void ct_probe_add(struct kunit *test, struct ct_probe *probe, struct ctx *ctx);
+
+/* A value that remembers its release, and so the end of its context. */
+struct ct_token {
+	atomic_t released;
+	enum ct_where where;
+	struct completion freed;
+};
+
+extern const int ct_token_key;
+
+void ct_token_init(struct ct_token *token);
+void ct_token_release(void *value);
+struct ctx *ct_token_ctx(struct kunit *test, struct ct_token *token, struct ctx *parent);
+/* Waits for the release, without which the test fails, and sees it done once. */
+void ct_token_gone(struct kunit *test, struct ct_token *token);
+
+/* A thread of the test's own. */
+struct ct_helper {
+	struct task_struct *task;
+	int (*fn)(void *arg);
+	void *arg;
+	int ret;
+	struct completion ended;
+};
+
+void ct_helper_start(struct kunit *test, struct ct_helper *helper, int (*fn)(void *arg),
+		     void *arg);
+/* The same, on CPU number @cpu, counted round. */
+void ct_helper_start_on(struct kunit *test, struct ct_helper *helper, int (*fn)(void *arg),
+			void *arg, unsigned int cpu);
+int ct_helper_join(struct kunit *test, struct ct_helper *helper);
+/* Until the thread sleeps, or has ended. */
+bool ct_helper_blocked(struct ct_helper *helper);
+
+/*
+ * A thread on CPU 1 that does the same thing again and again, each time together
+ * with what the test does meanwhile on CPU 0: much closer in time than a thread
+ * that has to be started.
+ */
+struct ct_partner {
+	struct ct_helper helper;
+	int (*fn)(void *arg);
+	void *arg;
+	int ret;
+	atomic_t asked;
+	atomic_t answered;
+	atomic_t stop;
+};
+
+void ct_partner_start(struct kunit *test, struct ct_partner *partner, int (*fn)(void *arg));
+void ct_partner_go(struct ct_partner *partner, void *arg);
+int ct_partner_wait(struct kunit *test, struct ct_partner *partner);
+void ct_partner_stop(struct kunit *test, struct ct_partner *partner);
+
+/* Cases that take more than a second; older kernels do not ask. */
+#ifndef KUNIT_CASE_SLOW
+#define KUNIT_CASE_SLOW KUNIT_CASE
+#endif
+
+#endif /* _CTX_TEST_H */

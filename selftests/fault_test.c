@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whatever fails inside of a request, memory or a copy from or to the caller:
+ * an errno, and nothing changed, lost or leaked. On a kernel that can make its
+ * allocations fail each of them does in turn; on any other each request simply
+ * succeeds at once.
+ */
+#include "ctx_test.h"
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define USERCOPY	"/sys/kernel/debug/fail_usercopy/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
+
+FIXTURE(fault) {
+	int bg;
+	int value;
+	int ctx;
+	char found[8];
+	struct ctx_ioc_info info;
+};
+
+FIXTURE_VARIANT(fault) {
+	unsigned int cmd;
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(fault, derive) {
+	.cmd = CTX_IOC_DERIVE,
+};
+
+FIXTURE_VARIANT_ADD(fault, derive_timeout) {
+	.cmd = CTX_IOC_DERIVE,
+	.flags = CTX_DERIVE_TIMEOUT,
+};
+
+FIXTURE_VARIANT_ADD(fault, derive_without_cancel) {
+	.cmd = CTX_IOC_DERIVE,
+	.flags = CTX_DERIVE_WITHOUT_CANCEL,
+};
+
+FIXTURE_VARIANT_ADD(fault, with_value) {
+	.cmd = CTX_IOC_WITH_VALUE,
+};
+
+FIXTURE_VARIANT_ADD(fault, value) {
+	.cmd = CTX_IOC_VALUE,
+};
+
+FIXTURE_VARIANT_ADD(fault, info) {
+	.cmd = CTX_IOC_INFO,
+};
+
+FIXTURE_SETUP(fault)
+{
+	/* Quietly, and also those that may wait. */
+	write_file(FAILSLAB "ignore-gfp-wait", "N");
+	write_file(FAILSLAB "verbose", "0");
+	write_file(USERCOPY "verbose", "0");
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	self->value = ctx_set(self->bg, "k", "v");
+	ASSERT_LE(0, self->value);
+	self->ctx = ctx_derive(self->value, 0);
+	ASSERT_LE(0, self->ctx);
+	ASSERT_EQ(0, ctx_info(self->ctx, &self->info));
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
+	EXPECT_TRUE(is_done(self->ctx, ECANCELED, EIO));
+	close(self->ctx);
+	close(self->value);
+	close(self->bg);
+	write_file(FAILSLAB "ignore-gfp-wait", "Y");
+	write_file(FAILSLAB "verbose", "2");
+	write_file(USERCOPY "verbose", "2");
+}
+
+static int request(fixture_self(fault), const struct _fixture_variant_fault *variant)
+{
+	struct ctx_ioc_value value = {
+		.size = sizeof(value),
+		.key = to_u64("k"),
+		.key_len = 1,
+		.value = to_u64(self->found),
+		.value_len = 1,
+	};
+	struct ctx_ioc_derive derive = {
+		.size = sizeof(derive),
+		.flags = variant->flags,
+		.time = variant->flags & CTX_DERIVE_TIMEOUT ? AN_HOUR : 0,
+		.clock = variant->flags & CTX_DERIVE_TIMEOUT ? CLOCK_MONOTONIC : 0,
+	};
+	struct ctx_ioc_info info = { .size = sizeof(info) };
+
+	switch (variant->cmd) {
+	case CTX_IOC_DERIVE:
+		return ctx_request(self->ctx, variant->cmd, &derive);
+	case CTX_IOC_INFO:
+		return ctx_request(self->ctx, variant->cmd, &info);
+	default:
+		return ctx_request(self->ctx, variant->cmd, &value);
+	}
+}
+
+/* The request with its @nth failure; false when it did not come that far. */
+static bool fail_at(int nth_fd, int nth, int *ret, fixture_self(fault),
+		    const struct _fixture_variant_fault *variant)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", nth);
+	bool failed = false;
+
+	if (nth_fd >= 0)
+		len = pwrite(nth_fd, text, len, 0);
+	*ret = request(self, variant);
+	if (nth_fd >= 0 && len > 0) {
+		len = pread(nth_fd, text, sizeof(text) - 1, 0);
+		text[len > 0 ? len : 0] = '\0';
+		failed = atoi(text) == 0;
+		len = pwrite(nth_fd, "0", 1, 0);
+	}
+	return failed;
+}
+
+TEST_F(fault, each_in_turn)
+{
+	int nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	int next = next_fd(), nth, ret, failures = 0;
+	struct ctx_ioc_info info;
+
+	for (nth = 1; fail_at(nth_fd, nth, &ret, self, variant); nth++) {
+		failures++;
+		if (ret >= 0) {
+			/* What failed was something it can do without. */
+			if (ret > 0)
+				close(ret);
+			continue;
+		}
+		EXPECT_TRUE(ret == -ENOMEM || ret == -EFAULT);
+		EXPECT_EQ(next, next_fd());
+		EXPECT_TRUE(is_live(self->ctx));
+		EXPECT_EQ(0, ctx_info(self->ctx, &info));
+		EXPECT_EQ(0, memcmp(&info, &self->info, sizeof(info)));
+	}
+	EXPECT_LE(0, ret);
+	if (ret > 0)
+		close(ret);
+	EXPECT_EQ(nth_fd >= 0, failures > 0);
+	EXPECT_STREQ("v", ctx_get(self->ctx, "k"));
+	close(nth_fd);
+}
+
+TEST_HARNESS_MAIN

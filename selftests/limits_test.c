@@ -1,0 +1,843 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Bounds: how many contexts a user may have, how deep they may go, whose memory
+ * they take. Whoever hits them is nobody but himself.
+ */
+#include "ctx_test.h"
+
+#define MAX_DEPTH		CTX_PARAMETERS "max_depth"
+#define MAX_USER_CONTEXTS	CTX_PARAMETERS "max_user_contexts"
+#define DEFAULT_DEPTH		1024
+#define DEFAULT_CONTEXTS	65536
+
+FIXTURE(limits) {
+	int bg;
+	int pair[2];
+	uid_t user, other;	/* whom no other test has charged */
+};
+
+FIXTURE_SETUP(limits)
+{
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->pair));
+	self->user = 10000 + 2 * getpid();
+	self->other = self->user + 1;
+	ASSERT_EQ(DEFAULT_DEPTH, read_number(MAX_DEPTH));
+	ASSERT_EQ(DEFAULT_CONTEXTS, read_number(MAX_USER_CONTEXTS));
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	/* The children that fail come through here too, as somebody else. */
+	write_number(MAX_DEPTH, DEFAULT_DEPTH);
+	write_number(MAX_USER_CONTEXTS, DEFAULT_CONTEXTS);
+	close(self->pair[0]);
+	close(self->pair[1]);
+	close(self->bg);
+}
+
+/* Each way to make a context, in turn. */
+static int make(int parent, unsigned int kind)
+{
+	switch (kind % 6) {
+	case 0:
+		return ctx_derive(parent, 0);
+	case 1:
+		return ctx_timeout(parent, AN_HOUR, 0);
+	case 2:
+		return ctx_derive(parent, CTX_DERIVE_KEEP);
+	case 3:
+		return ctx_timeout(parent, 0, 0);
+	case 4:
+		return ctx_set(parent, "k", "v");
+	default:
+		return ctx_derive(parent, CTX_DERIVE_WITHOUT_CANCEL);
+	}
+}
+
+static bool is_full(int parent, int error)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < 6; kind++) {
+		if (!must(make(parent, kind) == -error))
+			return false;
+	}
+	return true;
+}
+
+/* Exactly so many can be made, and are closed again. */
+static bool has_room_for(int parent, int nr)
+{
+	int fds[64], i;
+
+	for (i = 0; i < nr; i++) {
+		fds[i] = ctx_derive(parent, 0);
+		if (!must(fds[i] >= 0))
+			return false;
+	}
+	if (!must(ctx_derive(parent, 0) == -EDQUOT))
+		return false;
+	while (i--)
+		close(fds[i]);
+	return true;
+}
+
+/* What was closed may be freed a grace period later: one of the kinds waits for it. */
+static int make_at_last(int parent, unsigned int kind)
+{
+	int fd;
+
+	while ((fd = make(parent, kind)) == -EDQUOT)
+		sched_yield();
+	return fd;
+}
+
+TEST_F(limits, the_device_is_for_everybody)
+{
+	struct stat st;
+	pid_t pid;
+	int fd;
+
+	ASSERT_EQ(0, stat(CTX_DEV, &st));
+	EXPECT_TRUE(S_ISCHR(st.st_mode));
+	EXPECT_EQ(0666, st.st_mode & 07777);
+
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		fd = ctx_derive(ctx_open(), 0);
+		EXPECT_LE(0, fd);
+		EXPECT_EQ(0, ctx_cancel(fd, EIO));
+		EXPECT_TRUE(is_done(fd, ECANCELED, EIO));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, the_bounds_are_set_by_root_alone)
+{
+	struct stat st;
+	pid_t pid;
+
+	ASSERT_EQ(0, stat(MAX_DEPTH, &st));
+	EXPECT_EQ(0644, st.st_mode & 07777);
+	ASSERT_EQ(0, stat(MAX_USER_CONTEXTS, &st));
+	EXPECT_EQ(0644, st.st_mode & 07777);
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_FALSE(write_number(MAX_DEPTH, 7));
+		EXPECT_FALSE(write_number(MAX_USER_CONTEXTS, 7));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(DEFAULT_DEPTH, read_number(MAX_DEPTH));
+}
+
+TEST_F(limits, depth)
+{
+	int chain[5], i, next;
+
+	ASSERT_TRUE(write_number(MAX_DEPTH, 5));
+	for (i = 0; i < 5; i++) {
+		chain[i] = make(i ? chain[i - 1] : self->bg, i ? i + 3 : 0);
+		ASSERT_LE(0, chain[i]);
+	}
+	next = next_fd();
+	EXPECT_TRUE(is_full(chain[4], ELOOP));
+	EXPECT_TRUE(is_full(chain[4], ELOOP));
+	EXPECT_EQ(next, next_fd());
+	/* One above still has room below it. */
+	i = ctx_derive(chain[3], 0);
+	EXPECT_EQ(next, i);
+	close(i);
+
+	ASSERT_TRUE(write_number(MAX_DEPTH, 6));
+	i = ctx_derive(chain[4], 0);
+	EXPECT_EQ(next, i);
+	EXPECT_TRUE(is_full(i, ELOOP));
+	close(i);
+
+	/* What is there already stays, and works. */
+	ASSERT_TRUE(write_number(MAX_DEPTH, 1));
+	EXPECT_TRUE(is_full(chain[0], ELOOP));
+	i = ctx_derive(self->bg, 0);
+	EXPECT_EQ(next, i);
+	close(i);
+	EXPECT_EQ(0, ctx_cancel(chain[0], EIO));
+	EXPECT_TRUE(is_done(chain[0], ECANCELED, EIO));
+	for (i = 0; i < 5; i++)
+		close(chain[i]);
+}
+
+/* One descriptor is enough for the deepest chain; one close takes it apart. */
+TEST_F(limits, depth_by_default)
+{
+	struct ctx_ioc_info info;
+	int depth = 0, fd = self->bg, child;
+
+	while ((child = ctx_derive(fd, CTX_DERIVE_KEEP)) >= 0) {
+		if (fd != self->bg)
+			close(fd);
+		fd = child;
+		depth++;
+	}
+	EXPECT_EQ(-ELOOP, child);
+	EXPECT_EQ(DEFAULT_DEPTH, depth);
+	ASSERT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(DEFAULT_DEPTH, info.depth);
+	EXPECT_TRUE(is_live(fd));
+	close(fd);
+}
+
+TEST_F(limits, contexts_of_a_user)
+{
+	int fds[6], i, copy;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 6));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		for (i = 0; i < 6; i++) {
+			fds[i] = make(self->bg, i);
+			EXPECT_LE(0, fds[i]);
+		}
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		EXPECT_TRUE(is_full(fds[0], EDQUOT));
+		/* Neither Background nor a duplicate is one. */
+		copy = ctx_open();
+		EXPECT_LE(0, copy);
+		close(copy);
+		copy = dup(fds[0]);
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		close(copy);
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		EXPECT_TRUE(is_live(fds[0]));
+		/* Of every kind: the closed one makes room. */
+		for (i = 0; i < 6; i++) {
+			close(fds[i]);
+			fds[i] = make_at_last(self->bg, i + 1);
+			EXPECT_LE(0, fds[i]);
+			EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		}
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+/* A cancelable context is no longer counted the moment its close returns. */
+TEST_F(limits, a_closed_one_is_not_counted)
+{
+	int fd, i;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 1));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		for (i = 0; i < 400; i++) {
+			fd = make(self->bg, i % 4);
+			EXPECT_LE(0, fd);
+			EXPECT_EQ(0, i & 4 ? ctx_cancel(fd, EIO) : 0);
+			EXPECT_EQ(-EDQUOT, ctx_derive(self->bg, 0));
+			close(fd);
+		}
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, other_users_have_their_own)
+{
+	pid_t full, other;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 3));
+	full = spawn();
+	if (!full) {
+		become(self->user);
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		EXPECT_TRUE(tell(self->pair[1]));
+		hear(self->pair[1]);
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	other = spawn();
+	if (!other) {
+		become(self->other);
+		EXPECT_TRUE(has_room_for(self->bg, 3));
+		EXPECT_TRUE(has_room_for(self->bg, 3));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+	/* The same user elsewhere is the same user. */
+	other = spawn();
+	if (!other) {
+		become(self->user);
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(full));
+	/* And has room again when that one is gone. */
+	other = spawn();
+	if (!other) {
+		become(self->user);
+		EXPECT_TRUE(has_room_for(self->bg, 3));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+}
+
+TEST_F(limits, killed_processes_leave_nothing_counted)
+{
+	pid_t pid;
+	int i;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 20));
+	for (i = 0; i < 10; i++) {
+		pid = spawn();
+		if (!pid) {
+			become(self->user);
+			while (ctx_derive(self->bg, 0) >= 0)
+				;
+			tell(self->pair[1]);
+			hear(self->pair[1]);
+			_exit(0);
+		}
+		ASSERT_TRUE(hear(self->pair[0]));
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		EXPECT_EQ(KILLED, reap(pid));
+	}
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_TRUE(has_room_for(self->bg, 20));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+/* As long as it exists, whoever keeps it. */
+TEST_F(limits, what_a_child_keeps_counts)
+{
+	int parent, child;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 3));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		parent = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+		child = ctx_derive(parent, 0);
+		EXPECT_LE(0, child);
+		close(parent);
+		EXPECT_TRUE(has_room_for(self->bg, 1));
+		close(child);
+		EXPECT_TRUE(has_room_for(self->bg, 3));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, failures_are_not_counted)
+{
+	struct rlimit limit = { .rlim_max = 1024 };
+	int fd, i;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 2));
+	ASSERT_TRUE(write_number(MAX_DEPTH, 1));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		fd = ctx_derive(self->bg, 0);
+		EXPECT_LE(0, fd);
+		limit.rlim_cur = next_fd();
+		for (i = 0; i < 50; i++) {
+			EXPECT_TRUE(is_full(fd, ELOOP));
+			EXPECT_EQ(-EFAULT, ctx_with_value(self->bg, "k", 1, NULL, 1));
+			EXPECT_EQ(-EFAULT, ctx_with_value(self->bg, NULL, 1, "v", 1));
+			EXPECT_EQ(-EINVAL, ctx_with_value(self->bg, "k", 0, "v", 1));
+			EXPECT_EQ(-EINVAL, ctx_timeout(self->bg, 1, 4096));
+		}
+		setrlimit(RLIMIT_NOFILE, &limit);
+		for (i = 0; i < 50; i++)
+			EXPECT_EQ(-EMFILE, make(self->bg, i % 4));
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		EXPECT_TRUE(has_room_for(self->bg, 1));
+		close(fd);
+		EXPECT_TRUE(has_room_for(self->bg, 2));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, a_lower_bound_takes_nothing_away)
+{
+	int fds[4], i;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 4));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		for (i = 0; i < 4; i++)
+			fds[i] = ctx_derive(self->bg, 0);
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		for (i = 0; i < 4; i++)
+			EXPECT_TRUE(is_live(fds[i]));
+		close(fds[0]);
+		close(fds[1]);
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		close(fds[2]);
+		EXPECT_TRUE(has_room_for(self->bg, 1));
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		EXPECT_TRUE(is_full(self->bg, EDQUOT));
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 2));
+	ASSERT_TRUE(tell(self->pair[0]));
+	ASSERT_TRUE(hear(self->pair[0]));
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 0));
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+}
+
+/* Who derives is charged, not whose context it hangs below. */
+TEST_F(limits, the_deriver_is_charged)
+{
+	int fd;
+	pid_t pid, other;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 2));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		fd = ctx_derive(self->bg, 0);
+		EXPECT_LE(0, ctx_derive(fd, 0));
+		EXPECT_TRUE(is_full(fd, EDQUOT));
+		EXPECT_TRUE(send_fd(self->pair[1], fd));
+		hear(self->pair[1]);
+		EXPECT_TRUE(is_full(fd, EDQUOT));
+		child_exit();
+	}
+	fd = recv_fd(self->pair[0]);
+	ASSERT_LE(0, fd);
+	other = spawn();
+	if (!other) {
+		become(self->other);
+		EXPECT_TRUE(has_room_for(fd, 2));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
+}
+
+/* The maker stays charged, whoever holds it, and is freed whoever lets go. */
+TEST_F(limits, the_charge_does_not_travel)
+{
+	int held[2];
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 2));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_TRUE(send_fd(self->pair[1], ctx_derive(self->bg, 0)));
+		EXPECT_TRUE(send_fd(self->pair[1], ctx_derive(self->bg, 0)));
+		child_exit();
+	}
+	held[0] = recv_fd(self->pair[0]);
+	held[1] = recv_fd(self->pair[0]);
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_TRUE(is_live(held[0]));
+	EXPECT_TRUE(is_live(held[1]));
+
+	ASSERT_EQ(0, seteuid(self->user));
+	EXPECT_TRUE(is_full(self->bg, EDQUOT));
+	ASSERT_EQ(0, seteuid(0));
+	close(held[0]);
+	ASSERT_EQ(0, seteuid(self->user));
+	EXPECT_TRUE(has_room_for(self->bg, 1));
+	ASSERT_EQ(0, seteuid(0));
+	close(held[1]);
+	ASSERT_EQ(0, seteuid(self->user));
+	EXPECT_TRUE(has_room_for(self->bg, 2));
+	ASSERT_EQ(0, seteuid(0));
+}
+
+/* User namespaces */
+
+static bool map_ids(pid_t pid, const char *map)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	if (!must(write_file(path, map)))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	return must(write_file(path, map));
+}
+
+/* In a child: a user namespace of its own, which the test fills with users. */
+static void enter_namespace(struct __test_metadata *_metadata, fixture_self(limits))
+{
+	EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+	EXPECT_TRUE(tell(self->pair[1]));
+	EXPECT_TRUE(hear(self->pair[1]));
+}
+
+static void furnish_namespace(struct __test_metadata *_metadata, fixture_self(limits),
+			      pid_t pid, const char *map)
+{
+	ASSERT_TRUE(hear(self->pair[0]));
+	ASSERT_TRUE(map_ids(pid, map));
+	ASSERT_TRUE(tell(self->pair[0]));
+}
+
+static void expect_room(struct __test_metadata *_metadata, int bg, uid_t uid, int nr)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		become(uid);
+		EXPECT_TRUE(has_room_for(bg, nr));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, the_owner_of_a_namespace_is_charged)
+{
+	int full[2], gone[2];
+	pid_t pid, within;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 4));
+	ASSERT_EQ(0, pipe2(full, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(gone, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		become(0);
+		/* Together the users of his making have what he has. */
+		within = spawn();
+		if (!within) {
+			become(5);
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_TRUE(tell(full[1]));
+			EXPECT_TRUE(hear(gone[0]));
+			child_exit();
+		}
+		EXPECT_TRUE(hear(full[0]));
+		expect_room(_metadata, self->bg, 5, 1);
+		expect_room(_metadata, self->bg, 6, 1);
+		EXPECT_TRUE(has_room_for(self->bg, 1));
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		EXPECT_TRUE(tell(gone[1]));
+		EXPECT_EQ(0, reap(within));
+		expect_room(_metadata, self->bg, 6, 4);
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 10");
+	ASSERT_TRUE(hear(self->pair[0]));
+	expect_room(_metadata, self->bg, self->user, 1);
+	expect_room(_metadata, self->bg, self->other, 4);
+	/* By number the one within is somebody else outside. */
+	expect_room(_metadata, self->bg, 5, 4);
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	expect_room(_metadata, self->bg, self->user, 4);
+	close(full[0]);
+	close(full[1]);
+	close(gone[0]);
+	close(gone[1]);
+}
+
+/* What he has outside says nothing of whose namespace he is in. */
+TEST_F(limits, a_user_who_is_outside_too)
+{
+	char map[64];
+	int gone[2];
+	pid_t pid, outside;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 4));
+	ASSERT_EQ(0, pipe2(gone, O_CLOEXEC));
+	outside = spawn();
+	if (!outside) {
+		become(self->other);
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(gone[0]));
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		become(20);
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_TRUE(tell(self->pair[1]));
+		hear(self->pair[1]);
+		child_exit();
+	}
+	snprintf(map, sizeof(map), "0 100000000 10\n20 %u 1", self->other);
+	furnish_namespace(_metadata, self, pid, map);
+	ASSERT_TRUE(hear(self->pair[0]));
+	expect_room(_metadata, self->bg, self->user, 1);
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_TRUE(tell(gone[1]));
+	EXPECT_EQ(0, reap(outside));
+	close(gone[0]);
+	close(gone[1]);
+}
+
+TEST_F(limits, a_user_within_has_a_bound_too)
+{
+	pid_t pid, within;
+
+	/* The owner has three: one user below him cannot have more than that. */
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 3));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		within = spawn();
+		if (!within) {
+			become(5);
+			EXPECT_TRUE(has_room_for(self->bg, 3));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(within));
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 10");
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, in_a_namespace_of_his_own_he_is_charged_once)
+{
+	char map[32];
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 4));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		EXPECT_TRUE(has_room_for(self->bg, 4));
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		EXPECT_TRUE(has_room_for(self->bg, 4));
+		child_exit();
+	}
+	snprintf(map, sizeof(map), "0 %u 1", self->user);
+	furnish_namespace(_metadata, self, pid, map);
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(limits, every_owner_above_is_charged)
+{
+	int up[2], down[2];
+	pid_t pid, within;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 4));
+	ASSERT_EQ(0, pipe2(up, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(down, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		become(0);
+		/* A user of his owns a namespace in turn, and has a user there. */
+		within = spawn();
+		if (!within) {
+			become(5);
+			EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+			EXPECT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+			EXPECT_TRUE(tell(up[1]));
+			EXPECT_TRUE(hear(down[0]));
+			become(3);
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_LE(0, ctx_derive(self->bg, 0));
+			EXPECT_TRUE(has_room_for(self->bg, 1));
+			EXPECT_TRUE(tell(up[1]));
+			EXPECT_TRUE(hear(down[0]));
+			child_exit();
+		}
+		EXPECT_TRUE(hear(up[0]));
+		EXPECT_TRUE(map_ids(within, "0 5 1\n3 7 1\n"));
+		EXPECT_TRUE(tell(down[1]));
+		EXPECT_TRUE(hear(up[0]));
+		expect_room(_metadata, self->bg, 5, 1);
+		expect_room(_metadata, self->bg, 6, 1);
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		EXPECT_TRUE(tell(down[1]));
+		EXPECT_EQ(0, reap(within));
+		expect_room(_metadata, self->bg, 5, 4);
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 10");
+	ASSERT_TRUE(hear(self->pair[0]));
+	expect_room(_metadata, self->bg, self->user, 1);
+	expect_room(_metadata, self->bg, self->other, 4);
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	expect_room(_metadata, self->bg, self->user, 4);
+	close(up[0]);
+	close(up[1]);
+	close(down[0]);
+	close(down[1]);
+}
+
+/* Memory */
+
+#define CGROUPS	"/sys/fs/cgroup"
+#define CGROUP	CGROUPS "/ctx_limits_test"
+
+FIXTURE(memory) {
+	int bg;
+	int pair[2];
+};
+
+FIXTURE_SETUP(memory)
+{
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->pair));
+	ASSERT_TRUE(write_file(CGROUPS "/cgroup.subtree_control", "+memory"));
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+}
+
+FIXTURE_TEARDOWN(memory)
+{
+	close(self->pair[0]);
+	close(self->pair[1]);
+	close(self->bg);
+	rmdir(CGROUP);
+}
+
+/* Where a child goes on: within the group, with the room for its descriptors. */
+static void enter_group(struct __test_metadata *_metadata)
+{
+	EXPECT_TRUE(allow_files(10000));
+	EXPECT_TRUE(write_number(CGROUP "/cgroup.procs", getpid()));
+	/* The table of descriptors has its size before anything is measured. */
+	EXPECT_EQ(9000, dup2(STDERR_FILENO, 9000));
+}
+
+/*
+ * The child makes many contexts that take no descriptor, and says when; memory
+ * that others give back meanwhile only makes the difference smaller.
+ */
+static void expect_charged(struct __test_metadata *_metadata, fixture_self(memory),
+			   const void *value, __u32 len, int chains, long long least)
+{
+	long long before, after;
+	int i, j, fd, next;
+	pid_t pid;
+
+	pid = spawn();
+	if (!pid) {
+		enter_group(_metadata);
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		for (i = 0; i < chains; i++) {
+			fd = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+			for (j = 0; j < 1000; j++) {
+				next = value ? ctx_with_value(fd, "k", 1, value, len) :
+				       ctx_derive(fd, CTX_DERIVE_KEEP);
+				EXPECT_LE(0, next);
+				close(fd);
+				fd = next;
+			}
+		}
+		EXPECT_TRUE(tell(self->pair[1]));
+		hear(self->pair[1]);
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	before = read_number(CGROUP "/memory.current");
+	ASSERT_TRUE(tell(self->pair[0]));
+	ASSERT_TRUE(hear(self->pair[0]));
+	after = read_number(CGROUP "/memory.current");
+	EXPECT_LE(before + least, after);
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	/* All of it comes back, at the latest after a grace period. */
+	while (read_number(CGROUP "/memory.current") > before + least / 2)
+		sched_yield();
+}
+
+TEST_F(memory, of_values_is_charged)
+{
+	static char value[CTX_VALUE_MAX];
+
+	memset(value, 'v', sizeof(value));
+	expect_charged(_metadata, self, value, sizeof(value), 2, 2000 * CTX_VALUE_MAX);
+}
+
+TEST_F(memory, of_contexts_is_charged)
+{
+	expect_charged(_metadata, self, NULL, 0, 8, 8000 * 192);
+}
+
+/* The bound of his group ends him, or his request, and nobody else's. */
+TEST_F(memory, beyond_the_groups_bound)
+{
+	static char value[CTX_VALUE_MAX];
+	int other = ctx_derive(self->bg, 0), fd, next, status;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(CGROUP "/memory.max", 8 << 20));
+	pid = spawn();
+	if (!pid) {
+		enter_group(_metadata);
+		memset(value, 'v', sizeof(value));
+		fd = ctx_derive(self->bg, 0);
+		for (;;) {
+			next = ctx_with_value(fd, "k", 1, value, sizeof(value));
+			if (next == -ENOMEM)
+				break;
+			EXPECT_LE(0, next);
+			if (next < 0)
+				break;
+		}
+		EXPECT_TRUE(is_live(fd));
+		child_exit();
+	}
+	status = reap(pid);
+	EXPECT_TRUE(status == 0 || status == KILLED);
+	EXPECT_TRUE(is_live(other));
+	fd = ctx_set(other, "k", "v");
+	EXPECT_LE(0, fd);
+	EXPECT_EQ(0, ctx_cancel(other, EIO));
+	EXPECT_TRUE(is_done(fd, ECANCELED, EIO));
+	close(fd);
+	close(other);
+}
+
+TEST_HARNESS_MAIN
