@@ -28,7 +28,7 @@ tools:
 
 install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
-	depmod $(KVER)
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
 	install -D -m 644 uapi/linux/ctx.h $(DESTDIR)$(PREFIX)/include/linux/ctx.h
 	install -D -m 755 tools/ctx $(DESTDIR)$(PREFIX)/bin/ctx
 

@@ -240,6 +240,9 @@ static void crowd_fn(struct ctx *ctx, struct ctx_callback *cb)
 		atomic_inc(crowd->masked);
 }
 
+/* How long setting a scene probably takes. */
+#define SCENE_MS	(IS_ENABLED(CONFIG_KASAN) ? 1000 : 50)
+
 enum crowd_shape { ON_ITSELF, CHILDREN, CHAIN, SHAPES };
 
 #define CROWD	2000
@@ -272,7 +275,7 @@ static void crowd_round(struct kunit *test, enum crowd_shape shape, bool expires
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, crowd);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, c);
 	/* Time enough to set the scene, whatever the machine. */
-	for (ms = 50; late && ms < 60000; ms *= 4) {
+	for (ms = SCENE_MS; late && ms < 60000; ms *= 4) {
 		struct ctx *p = expires ? ct_timeout_ms(test, ctx_background(), ms) :
 					  ct_cancel(test, ctx_background());
 
@@ -329,7 +332,7 @@ static void s19_callbacks_run_with_interrupts_on(struct kunit *test)
  */
 static void s19_the_budget_counts_children_and_depth(struct kunit *test)
 {
-	enum { LINE = 4000 };
+	enum { LINE = 1500 };
 	struct ctx **c = kunit_kzalloc(test, LINE * sizeof(*c), GFP_KERNEL);
 	int deep;
 
@@ -338,7 +341,7 @@ static void s19_the_budget_counts_children_and_depth(struct kunit *test)
 		bool late = true;
 		int ms, i;
 
-		for (ms = 50; late && ms < 60000; ms *= 4) {
+		for (ms = SCENE_MS; late && ms < 60000; ms *= 4) {
 			struct ctx *p = ct_timeout_ms(test, ctx_background(), ms);
 			struct ct_probe first, last;
 

@@ -13,7 +13,7 @@ unsigned int ct_big = IS_ENABLED(CONFIG_KASAN) ? 100000 : 1000000;
 module_param_named(big, ct_big, uint, 0444);
 MODULE_PARM_DESC(big, "contexts in the big trees");
 
-unsigned int ct_rounds = IS_ENABLED(CONFIG_KASAN) ? 20000 : 100000;
+unsigned int ct_rounds = IS_ENABLED(CONFIG_KASAN) ? 10000 : 100000;
 module_param_named(rounds, ct_rounds, uint, 0444);
 MODULE_PARM_DESC(rounds, "rounds of derive, cancel and put that must leave nothing behind");
 

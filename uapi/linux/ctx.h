@@ -9,14 +9,15 @@
  *
  * Each request takes a pointer to its structure, whose first member is the size
  * that the caller was compiled with. A shorter structure than the request had
- * when it was introduced gives EINVAL; a longer one than the kernel knows is
- * accepted while the unknown rest is zero, and gives E2BIG otherwise. Unknown
- * flags and non-zero reserved members give EINVAL.
+ * when it was introduced gives EINVAL; a longer one than the kernel knows, up to
+ * a page, is accepted while the unknown rest is zero, and gives E2BIG otherwise.
+ * Unknown flags and non-zero reserved members give EINVAL.
  *
  * Errors common to all requests:
  *   EFAULT   the pointer, or one in the structure, does not point to memory
  *   EINVAL   size, flags, reserved members or a value out of range
- *   E2BIG    the structure is longer than known, with non-zero unknown bytes
+ *   E2BIG    the structure is longer than known, with non-zero unknown bytes,
+ *            or longer than a page
  *   EPERM    the descriptor lacks the right that the request needs
  *   ENOTTY   no such request
  */
@@ -77,7 +78,8 @@ extern "C" {
  * and be it by SIGKILL, the context is cancelled with EOWNERDEAD as its cause,
  * unless it was derived with CTX_DERIVE_KEEP.
  *
- * EDQUOT: the user, or an owner of the user namespace, has too many contexts.
+ * EDQUOT: the user, or an owner of the user namespace, has too many contexts. One
+ * counts until its memory is free, which for a value is after a grace period.
  * ELOOP: the context would be too deep. EMFILE, ENFILE, ENOMEM: as usual.
  */
 struct ctx_ioc_derive {
