@@ -1,0 +1,67 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# Coming and going of the module: it cannot go while anything of it is used, and
+# what a user who is gone has left behind is reported and freed. TAP on stdout.
+# shellcheck shell=dash disable=SC2317 # check calls them
+
+checks=0
+failed=0
+
+check()
+{
+	name=$1 verdict=ok
+	shift
+	"$@" || { verdict="not ok"; failed=1; }
+	checks=$((checks + 1))
+	echo "$verdict $checks $name"
+}
+
+refused()
+{
+	! rmmod ctx 2> /dev/null && [ -d /sys/module/ctx ]
+}
+
+users()
+{
+	[ "$(cat /sys/module/ctx/refcnt)" = "$1" ]
+}
+
+# What the kernel said since the mark.
+said()
+{
+	dmesg | sed '1,/ctx-unload: mark$/d' | grep -q "$1"
+}
+
+gone()
+{
+	rmmod ctx && [ ! -e /dev/ctx ] && ! grep -q '^ctx' /proc/slabinfo
+}
+
+echo "TAP version 13"
+echo 1..13
+
+check "unused, it counts nobody" users 0
+exec 3< /dev/ctx
+check "in use by a file" users 1
+check "s4_refused_while_a_file_is_open" refused
+exec 3<&-
+check "the file's count is given back" users 0
+
+insmod /modules/ctx_leave.ko thread=1
+check "in use by a module, and by its thread" users 2
+check "s4_refused_while_a_thread_runs" refused
+rmmod ctx_leave
+check "theirs are given back" users 0
+
+echo "ctx-unload: mark" > /dev/kmsg
+insmod /modules/ctx_leave.ko
+rmmod ctx_leave
+check "s4_goes_though_contexts_were_left" gone
+check "each is reported" said 'ctx: leaked: background.with_cancel$'
+check "with its path and time left" \
+	said 'ctx: leaked: background.with_cancel.with_deadline(+3[0-9]*\.[0-9]*s).with_cancel$'
+check "and counted" said 'ctx: 3 contexts were derived but never cancelled nor put$'
+check "it comes back" insmod /modules/ctx.ko
+check "as new" users 0
+exit $failed
