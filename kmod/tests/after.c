@@ -343,6 +343,23 @@ static void s13_barrier_waits_for_what_an_after_func_lets_go(struct kunit *test)
 	ctx_put(p);
 }
 
+/* What an unfinished cancellation is still to queue. */
+static void s13_barrier_waits_for_a_cancellation_left_to_a_worker(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, p);
+	struct job job;
+
+	job_init(&job, NULL);
+	complete(&job.go);
+	ctx_after_func(c, &job.after, gated_fn);
+	ctx_cancel_async(p);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&job.over), 1);
+	ctx_put(c);
+	ctx_put(p);
+}
+
 static atomic_t freed;
 
 static void free_own_fn(struct ctx_after *after)
@@ -393,61 +410,6 @@ static void s13_storage_can_be_used_again(struct kunit *test)
 	}
 }
 
-static int cancel_fn(void *arg)
-{
-	ctx_cancel(arg);
-	return 0;
-}
-
-static void quick_fn(struct ctx_after *after)
-{
-	atomic_inc(&container_of(after, struct job, after)->runs);
-}
-
-static atomic_t let_go;
-
-static void let_go_release(void *value)
-{
-	atomic_inc(&let_go);
-}
-
-static void s13_stopping_races_with_cancellation(struct kunit *test)
-{
-	struct ct_partner partner;
-	int round, bad = 0;
-
-	atomic_set(&let_go, 0);
-	ct_partner_start(test, &partner, cancel_fn);
-	for (round = 0; round < ct_times(500); round++) {
-		struct ctx *p = ct_cancel(test, ctx_background());
-		struct ctx *v = ct_must(test, ctx_with_value(p, test, test, let_go_release,
-							     GFP_KERNEL));
-		bool stopped;
-		struct job job;
-
-		job_init(&job, v);
-		ctx_after_func(v, &job.after, quick_fn);
-		ctx_put(v);
-		ct_partner_go(&partner, p);
-		if (round % 2) {
-			stopped = ctx_after_stop_sync(&job.after);
-			bad += atomic_read(&job.runs) != !stopped;
-		} else {
-			stopped = ctx_after_stop(&job.after);
-		}
-		ct_partner_wait(test, &partner);
-		if (!stopped)
-			bad += ctx_after_stop_sync(&job.after);
-		bad += atomic_read(&job.runs) != !stopped;
-		ctx_put(p);
-	}
-	ct_partner_stop(test, &partner);
-	KUNIT_EXPECT_EQ(test, bad, 0);
-	/* Either way its reference is gone, once. */
-	ctx_barrier();
-	KUNIT_EXPECT_EQ(test, atomic_read(&let_go), ct_times(500));
-}
-
 static struct kunit_case after_cases[] = {
 	KUNIT_CASE(s13_runs_once_on_a_workqueue_and_may_sleep),
 	KUNIT_CASE(s13_on_a_done_context_it_is_queued_at_once),
@@ -462,9 +424,9 @@ static struct kunit_case after_cases[] = {
 	KUNIT_CASE(s13_barrier_waits_for_what_was_queued),
 	KUNIT_CASE(s13_barrier_waits_for_releases),
 	KUNIT_CASE(s13_barrier_waits_for_what_an_after_func_lets_go),
+	KUNIT_CASE(s13_barrier_waits_for_a_cancellation_left_to_a_worker),
 	KUNIT_CASE(s13_an_after_func_may_free_itself),
 	KUNIT_CASE(s13_storage_can_be_used_again),
-	KUNIT_CASE(s13_stopping_races_with_cancellation),
 	{ }
 };
 

@@ -21,6 +21,7 @@ static void everything(void *arg)
 	struct script *script = arg;
 	struct ctx *c, *v, *t, *u, *w;
 	struct ct_probe probe[2];
+	struct ctx_origin origin;
 	ktime_t deadline = 0;
 
 	c = ctx_with_cancel(script->parent, GFP_ATOMIC);
@@ -47,6 +48,9 @@ static void everything(void *arg)
 	STEP(9, !ctx_cancel_cause(t, -EPIPE));
 	STEP(10, atomic_read(&probe[0].runs) == 1 && !atomic_read(&probe[1].runs));
 	STEP(11, ctx_err(v) == -ECANCELED && ctx_cause(v) == -EPIPE);
+	STEP(18, ctx_done(v) == ctx_done(t) && completion_done(ctx_done(v)));
+	STEP(19, !ctx_origin(v, &origin) && origin.ctx == t && origin.cause == -EPIPE);
+	STEP(20, ctx_describe(u, NULL, 0) > 60);
 	STEP(12, ctx_callback_add(v, &probe[0].cb, ct_probe_fn) == -ENOENT);
 	STEP(13, !ctx_err(c));
 	ctx_cancel(c);
@@ -177,6 +181,51 @@ static void s18_in_an_rcu_reader(struct kunit *test)
 	run_script(test, under_rcu);
 }
 
+struct late_job {
+	struct ctx_after after[2];
+	struct ctx *ctx;
+	atomic_t runs;
+	bool stopped;
+};
+
+static void late_job_fn(struct ctx_after *after)
+{
+	atomic_inc(&container_of(after, struct late_job, after[0])->runs);
+}
+
+static void never_fn(struct ctx_after *after)
+{
+}
+
+static void late_job_start(void *arg)
+{
+	struct late_job *job = arg;
+
+	ctx_after_func(job->ctx, &job->after[0], late_job_fn);
+	ctx_after_func(job->ctx, &job->after[1], never_fn);
+}
+
+static void late_job_stop_and_cancel(void *arg)
+{
+	struct late_job *job = arg;
+
+	job->stopped = ctx_after_stop(&job->after[1]);
+	ctx_cancel(job->ctx);
+}
+
+static void s18_after_funcs_from_interrupts(struct kunit *test)
+{
+	struct late_job job = { .ctx = ct_cancel(test, ctx_background()) };
+
+	ct_in_hardirq(late_job_start, &job);
+	ct_in_softirq(late_job_stop_and_cancel, &job);
+	KUNIT_EXPECT_TRUE(test, job.stopped);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&job.runs), 1);
+	KUNIT_EXPECT_FALSE(test, ctx_after_stop_sync(&job.after[0]));
+	ctx_put(job.ctx);
+}
+
 struct storm {
 	struct hrtimer timer;
 	struct script script;
@@ -251,6 +300,7 @@ static struct kunit_case atomic_cases[] = {
 	KUNIT_CASE(s18_under_spinlocks),
 	KUNIT_CASE(s18_with_soft_interrupts_off),
 	KUNIT_CASE(s18_in_an_rcu_reader),
+	KUNIT_CASE(s18_after_funcs_from_interrupts),
 	KUNIT_CASE(s18_hard_interrupts_among_processes),
 	KUNIT_CASE(s18_soft_interrupts_among_processes),
 	{ }

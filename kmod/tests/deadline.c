@@ -341,40 +341,6 @@ static void s8_cancelled_before_its_timer_is_gone(struct kunit *test)
 	ctx_put(c[0]);
 }
 
-/* Expiry, cancellation and the last put, as close together as it gets. */
-static void s8_expiry_races_with_cancel_and_put(struct kunit *test)
-{
-	int round, bad = 0;
-
-	for (round = 0; round < ct_times(2000); round++) {
-		unsigned int us = 5 + round % 60;
-		struct ctx *c = ct_must(test, ctx_with_timeout_cause(ctx_background(),
-								     ct_us(us), -EIO,
-								     GFP_KERNEL));
-		struct ct_probe probe;
-		int err, cause;
-
-		if (round % 3 == 2) {
-			/* Not cancelled at all: the timer holds nothing. */
-			ctx_put(c);
-			continue;
-		}
-		ct_probe_init(&probe);
-		if (ctx_callback_add(c, &probe.cb, ct_probe_fn))
-			atomic_inc(&probe.runs);
-		ctx_cancel(c);
-		err = ctx_err(c);
-		cause = ctx_cause(c);
-		bad += !(err == -ECANCELED && cause == -ECANCELED) &&
-		       !(err == -ETIMEDOUT && cause == -EIO);
-		ctx_cancel_sync(c);
-		bad += ctx_err(c) != err || ctx_cause(c) != cause;
-		bad += atomic_read(&probe.runs) != 1;
-		ctx_put(c);
-	}
-	KUNIT_EXPECT_EQ(test, bad, 0);
-}
-
 /*
  * With interrupts off here, the parent's timer is late; it usually is this CPU's.
  * Whoever brings it into effect, the child finds its parent done.
@@ -474,7 +440,6 @@ static struct kunit_case deadline_cases[] = {
 	KUNIT_CASE(s8_a_passed_deadline_is_done_at_birth),
 	KUNIT_CASE(s8_ktime_max_is_no_deadline),
 	KUNIT_CASE(s8_cancelled_before_its_timer_is_gone),
-	KUNIT_CASE(s8_expiry_races_with_cancel_and_put),
 	KUNIT_CASE(s8_an_inherited_passed_deadline_expires_the_ancestor_first),
 	KUNIT_CASE(s8_own_passed_deadline_leaves_the_parent_alone),
 	KUNIT_CASE(s8_no_deadline_of_a_without_cancel_parent),

@@ -218,40 +218,6 @@ static void s6_a_done_parent_wins_over_a_passed_deadline(struct kunit *test)
 	ctx_put(p);
 }
 
-static int cancel_fn(void *arg)
-{
-	ctx_cancel_cause(arg, -EINTR);
-	return 0;
-}
-
-/* Whether it was linked in time or born done, nobody is missed. */
-static void s6_deriving_races_with_cancelling(struct kunit *test)
-{
-	struct ct_partner partner;
-	enum { BATCH = 64 };
-	struct ctx *c[BATCH];
-	int round, i;
-
-	ct_partner_start(test, &partner, cancel_fn);
-	for (round = 0; round < ct_times(150); round++) {
-		struct ctx *p = ct_cancel(test, ctx_background());
-		int missed = 0;
-
-		ct_partner_go(&partner, p);
-		for (i = 0; i < BATCH; i++)
-			c[i] = ctx_with_cancel(i % 4 ? c[i - 1] : p, GFP_KERNEL);
-		ct_partner_wait(test, &partner);
-		ctx_cancel_sync(p);
-		for (i = 0; i < BATCH; i++)
-			missed += ctx_err(c[i]) != -ECANCELED || ctx_cause(c[i]) != -EINTR;
-		KUNIT_EXPECT_EQ(test, missed, 0);
-		for (i = 0; i < BATCH; i++)
-			ctx_put(c[i]);
-		ctx_put(p);
-	}
-	ct_partner_stop(test, &partner);
-}
-
 static void s14_without_cancel_keeps_the_values_and_nothing_else(struct kunit *test)
 {
 	struct ctx *p = ct_must(test, ctx_with_timeout_cause(ctx_background(), ktime_set(60, 0),
@@ -324,7 +290,6 @@ static struct kunit_case derive_cases[] = {
 	KUNIT_CASE(s6_child_of_an_expired_parent_is_born_done),
 	KUNIT_CASE(s6_done_reaches_the_new_through_every_kind),
 	KUNIT_CASE(s6_a_done_parent_wins_over_a_passed_deadline),
-	KUNIT_CASE(s6_deriving_races_with_cancelling),
 	KUNIT_CASE(s14_without_cancel_keeps_the_values_and_nothing_else),
 	KUNIT_CASE(s14_what_is_derived_from_it_starts_afresh),
 	{ }

@@ -243,6 +243,15 @@ static void s17_a_long_path(struct kunit *test)
 	ctx_put(c);
 }
 
+static void s17_nothing_to_describe(struct kunit *test)
+{
+	char buf[4] = "###";
+
+	KUNIT_EXPECT_EQ(test, ctx_describe(NULL, buf, sizeof(buf)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx_describe(ERR_PTR(-ENOMEM), buf, sizeof(buf)), -EINVAL);
+	KUNIT_EXPECT_STREQ(test, buf, "###");
+}
+
 static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(s17_the_path_from_the_root),
 	KUNIT_CASE(s17_either_root),
@@ -252,6 +261,7 @@ static struct kunit_case describe_cases[] = {
 	KUNIT_CASE(s17_truncates_like_snprintf),
 	KUNIT_CASE(s17_truncates_a_time_as_well),
 	KUNIT_CASE(s17_a_long_path),
+	KUNIT_CASE(s17_nothing_to_describe),
 	{ }
 };
 

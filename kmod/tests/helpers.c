@@ -103,12 +103,17 @@ void ct_wait_for(struct kunit *test, struct completion *completion)
 	KUNIT_EXPECT_NE(test, wait_for_completion_timeout(completion, PATIENCE), 0UL);
 }
 
-void ct_busy_ms(unsigned int ms)
+void ct_busy_ns(u64 ns)
 {
-	ktime_t end = ktime_add_ms(ktime_get(), ms);
+	ktime_t end = ktime_add_ns(ktime_get(), ns);
 
 	while (ktime_before(ktime_get(), end))
 		cpu_relax();
+}
+
+void ct_busy_ms(unsigned int ms)
+{
+	ct_busy_ns(ms * (u64)NSEC_PER_MSEC);
 }
 
 void ct_expect_live(struct kunit *test, struct ctx *ctx)

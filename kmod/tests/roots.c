@@ -64,7 +64,7 @@ static void s1_cancel_does_nothing(struct kunit *test)
 		ctx_cancel(root);
 		ctx_cancel_async(root);
 		ctx_cancel_sync(root);
-		ctx_cancel_cause(root, -EIO);
+		KUNIT_EXPECT_EQ(test, ctx_cancel_cause(root, -EIO), 0);
 		KUNIT_EXPECT_EQ(test, ctx_cancel_cause(root, 1), -EINVAL);
 		/* Whatever they might have left to a worker. */
 		ctx_barrier();

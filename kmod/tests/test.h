@@ -10,6 +10,7 @@
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/ctx.h>
+#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/preempt.h>
@@ -87,11 +88,12 @@ void ct_wait_for(struct kunit *test, struct completion *completion);
 	bool __met;								\
 										\
 	while (!(__met = (condition)) && ktime_before(ktime_get(), __end))	\
-		schedule_timeout_uninterruptible(1);				\
+		usleep_range(50, 100);						\
 	__met;									\
 })
 
-/* Keeps the CPU busy for so long, in any context. */
+/* Keep the CPU busy for so long, in any context. */
+void ct_busy_ns(u64 ns);
 void ct_busy_ms(unsigned int ms);
 
 /* Whether a context is live or done in every way it can be asked. */

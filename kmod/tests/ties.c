@@ -290,40 +290,45 @@ static int cancel_fn(void *arg)
 }
 
 /*
- * Two wait for one count; the context of the first is cancelled just as the
- * count comes. One of them gets it: it is not lost with the one who leaves.
+ * Two wait for one count, the first to be given it leaves as his context is done
+ * just then. Then the other gets it: it is not lost with the one who leaves.
  */
 static void no_count_is_lost_with_one_who_leaves(struct kunit *test)
 {
+	struct ct_partner partner;
 	int round, i;
 
-	for (round = 0; round < ct_times(30); round++) {
+	ct_partner_start(test, &partner, pair_fn);
+	for (round = 0; round < ct_times(200); round++) {
 		struct pair pair = { .nr = { 0, 1 } };
-		struct ct_helper waiter[2], canceller;
+		struct ct_helper other;
 		int ret[2];
 
 		init_completion(&pair.completion);
-		for (i = 0; i < 2; i++) {
+		for (i = 0; i < 2; i++)
 			pair.ctx[i] = ct_hour(test, ctx_background());
-			ct_helper_start(test, &waiter[i], pair_fn, &pair.nr[i]);
-			KUNIT_EXPECT_TRUE(test, ct_helper_blocked(&waiter[i]));
-		}
-		ct_helper_start_on(test, &canceller, cancel_fn, pair.ctx[0],
-				   raw_smp_processor_id() + 1);
+		ct_partner_go(&partner, &pair.nr[0]);
+		KUNIT_EXPECT_TRUE(test, ct_helper_blocked(&partner.helper));
+		ct_helper_start_on(test, &other, pair_fn, &pair.nr[1], 0);
+		KUNIT_EXPECT_TRUE(test, ct_helper_blocked(&other));
+
+		/* From before he wakes up until after he has left. */
+		ctx_cancel(pair.ctx[0]);
+		ct_busy_ns(round * 400);
 		complete(&pair.completion);
-		ret[0] = ct_helper_join(test, &waiter[0]);
-		ct_helper_join(test, &canceller);
+		ret[0] = ct_partner_wait(test, &partner);
 		if (!ret[0]) {
 			KUNIT_EXPECT_FALSE(test, completion_done(&pair.completion));
 			ctx_cancel(pair.ctx[1]);
 		}
-		ret[1] = ct_helper_join(test, &waiter[1]);
+		ret[1] = ct_helper_join(test, &other);
 		KUNIT_EXPECT_EQ(test, ret[0], ret[0] ? -ECANCELED : 0);
 		KUNIT_EXPECT_EQ(test, ret[1], ret[0] ? 0 : -ECANCELED);
 		KUNIT_EXPECT_FALSE(test, completion_done(&pair.completion));
 		for (i = 0; i < 2; i++)
 			ctx_put(pair.ctx[i]);
 	}
+	ct_partner_stop(test, &partner);
 }
 
 static void s3_done_is_one_completion_for_ever(struct kunit *test)
