@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/* S5: what ctx_cancel_sync() waits for, and what it does not. */
+#include "test.h"
+
+struct slow {
+	struct ctx_callback cb;
+	struct ctx *ctx;
+	atomic_t begun;
+	atomic_t go;
+	atomic_t over;
+};
+
+static void slow_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct slow *slow = container_of(cb, struct slow, cb);
+
+	atomic_set(&slow->begun, 1);
+	ct_spin_until(atomic_read(&slow->go));
+	ct_busy_ms(30);
+	atomic_set(&slow->over, 1);
+}
+
+static int slow_cancel_fn(void *arg)
+{
+	struct slow *slow = arg;
+
+	ctx_cancel(slow->ctx);
+	return 0;
+}
+
+/* The callback is a descendant's and runs on another CPU, for another caller. */
+static void s5_sync_waits_for_callbacks_elsewhere(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, p);
+	struct slow slow = { .ctx = p };
+	struct ct_helper helper;
+
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(c, &slow.cb, slow_fn), 0);
+	ct_helper_start_on(test, &helper, slow_cancel_fn, &slow, raw_smp_processor_id() + 1);
+	KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read(&slow.begun)));
+	/* An ordinary loser does not wait: it can let the callback go on. */
+	ctx_cancel(p);
+	KUNIT_EXPECT_EQ(test, ctx_err(p), -ECANCELED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.over), 0);
+	atomic_set(&slow.go, 1);
+	ctx_cancel_sync(p);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.over), 1);
+	ct_helper_join(test, &helper);
+	ctx_put(c);
+	ctx_put(p);
+}
+
+/* A branch that someone else is cancelling, with the caller the winner above it. */
+static void s5_sync_waits_for_a_branch_cancelled_elsewhere(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *m = ct_cancel(test, p);
+	struct ctx *c = ct_cancel(test, m);
+	struct ctx *last = ct_cancel(test, c);
+	struct slow slow = { .ctx = m };
+	struct ct_helper helper;
+
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(m, &slow.cb, slow_fn), 0);
+	ct_helper_start_on(test, &helper, slow_cancel_fn, &slow, raw_smp_processor_id() + 1);
+	KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read(&slow.begun)));
+	atomic_set(&slow.go, 1);
+	ctx_cancel_sync(p);
+	KUNIT_EXPECT_EQ(test, atomic_read(&slow.over), 1);
+	ct_expect_done(test, last, -ECANCELED, -ECANCELED);
+	ct_helper_join(test, &helper);
+	ctx_put(last);
+	ctx_put(c);
+	ctx_put(m);
+	ctx_put(p);
+}
+
+struct inside {
+	struct ctx_callback cb;
+	struct ctx *top;
+	int runs;
+};
+
+static void inside_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct inside *inside = container_of(cb, struct inside, cb);
+
+	ctx_cancel_sync(inside->top);
+	inside->runs++;
+}
+
+static void s5_sync_from_a_callback_returns(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, p);
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct inside own = { .top = p }, below = { .top = p }, foreign = { .top = other };
+
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(p, &own.cb, inside_fn), 0);
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(c, &below.cb, inside_fn), 0);
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(c, &foreign.cb, inside_fn), 0);
+	ctx_cancel(p);
+	ctx_cancel_sync(p);
+	KUNIT_EXPECT_EQ(test, own.runs + below.runs + foreign.runs, 3);
+	ct_expect_done(test, c, -ECANCELED, -ECANCELED);
+	ct_expect_done(test, other, -ECANCELED, -ECANCELED);
+	ctx_put(other);
+	ctx_put(c);
+	ctx_put(p);
+}
+
+struct after_inside {
+	struct ctx_after after;
+	struct ctx *top;
+	struct completion ran;
+};
+
+static void after_inside_fn(struct ctx_after *after)
+{
+	struct after_inside *inside = container_of(after, struct after_inside, after);
+
+	ctx_cancel_sync(inside->top);
+	complete(&inside->ran);
+}
+
+static void s5_sync_from_an_after_func_returns(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, p);
+	struct after_inside inside = { .top = p };
+
+	init_completion(&inside.ran);
+	ctx_after_func(c, &inside.after, after_inside_fn);
+	ctx_cancel_sync(p);
+	ct_wait_for(test, &inside.ran);
+	ctx_after_stop_sync(&inside.after);
+	ctx_put(c);
+	ctx_put(p);
+	ctx_barrier();
+}
+
+static struct kunit_case sync_cases[] = {
+	KUNIT_CASE(s5_sync_waits_for_callbacks_elsewhere),
+	KUNIT_CASE(s5_sync_waits_for_a_branch_cancelled_elsewhere),
+	KUNIT_CASE(s5_sync_from_a_callback_returns),
+	KUNIT_CASE(s5_sync_from_an_after_func_returns),
+	{ }
+};
+
+static struct kunit_suite sync_suite = {
+	.name = "ctx_sync",
+	.test_cases = sync_cases,
+};
+
+kunit_test_suite(sync_suite);
