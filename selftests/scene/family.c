@@ -134,7 +134,7 @@ static int copy_lines(FILE *from, int lines)
 static void list_processes(const char *when)
 {
 	static const char command[] =
-		"ps -o pid,ppid,comm | awk 'NR == 1 || $3 ~ /parent|child/ { print \"          \" $0 }'";
+		"ps -o pid,ppid,comm | grep -E 'PID|parent|child' | sed 's/^/          /'";
 
 	tell("the processes %s:", when);
 	if (system(command))
