@@ -17,7 +17,8 @@ unsigned int ct_rounds = IS_ENABLED(CONFIG_KASAN) ? 10000 : 100000;
 module_param_named(rounds, ct_rounds, uint, 0444);
 MODULE_PARM_DESC(rounds, "rounds of derive, cancel and put that must leave nothing behind");
 
-unsigned int ct_stress_seconds = 2;
+/* Older KUnit runs the tests before the parameters are there: a minute by default. */
+unsigned int ct_stress_seconds = IS_ENABLED(CONFIG_KASAN) ? 60 : 2;
 module_param_named(stress_seconds, ct_stress_seconds, uint, 0444);
 MODULE_PARM_DESC(stress_seconds, "how long the random test runs");
 

@@ -255,8 +255,9 @@ static void s13_stopping_races_with_cancellation(struct kunit *test)
 			stopped = ctx_after_stop(&job.after);
 		}
 		ct_partner_wait(test, &partner);
+		/* What was about to be queued then may be stopped now. */
 		if (!stopped)
-			bad += ctx_after_stop_sync(&job.after);
+			stopped = ctx_after_stop_sync(&job.after);
 		bad += atomic_read(&job.runs) != !stopped;
 		ctx_put(p);
 	}

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* S7, S8: which contexts have a timer, by the kernel's own list of them. */
 #include <linux/fs.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
 #include "test.h"
 
-#define LIST_SIZE	(1 << 20)
+#define LIST_SIZE	SZ_1M
 
 /* Opened by who loads the module: newer kernel threads see no files at all. */
 static struct file *timer_list;
@@ -148,6 +149,38 @@ static void s6_the_born_done_have_no_timer(struct kunit *test)
 	ctx_put(p);
 }
 
+static int cancel_fn(void *arg)
+{
+	ctx_cancel(arg);
+	return 0;
+}
+
+/* Whether they came in time to be cancelled or were born done. */
+static void s6_no_timer_is_left_by_a_race_with_cancelling(struct kunit *test)
+{
+	enum { BATCH = 48 };
+	const int before = armed(test);
+	struct ct_partner partner;
+	struct ctx *c[BATCH];
+	int round, i;
+
+	ct_partner_start(test, &partner, cancel_fn);
+	for (round = 0; round < ct_times(100); round++) {
+		struct ctx *p = ct_cancel(test, ctx_background());
+
+		ct_partner_go(&partner, p);
+		for (i = 0; i < BATCH; i++)
+			c[i] = ct_hour(test, p);
+		ct_partner_wait(test, &partner);
+		ctx_cancel_sync(p);
+		KUNIT_EXPECT_EQ(test, armed(test) - before, 0);
+		for (i = 0; i < BATCH; i++)
+			ctx_put(c[i]);
+		ctx_put(p);
+	}
+	ct_partner_stop(test, &partner);
+}
+
 static void s7_the_last_put_disarms(struct kunit *test)
 {
 	const int before = armed(test);
@@ -171,6 +204,7 @@ static struct kunit_case timers_cases[] = {
 	KUNIT_CASE(s8_cancelling_disarms),
 	KUNIT_CASE(s8_expiry_of_an_ancestor_disarms),
 	KUNIT_CASE(s6_the_born_done_have_no_timer),
+	KUNIT_CASE(s6_no_timer_is_left_by_a_race_with_cancelling),
 	KUNIT_CASE(s7_the_last_put_disarms),
 	{ }
 };
