@@ -27,7 +27,7 @@ struct ctx_after_run {
 };
 
 static LIST_HEAD(ctx_after_runs);
-static DEFINE_SPINLOCK(ctx_after_lock);	/* protects the list, and each after's begun */
+static DEFINE_SPINLOCK(ctx_after_lock);	/* protects the list, each after's queued and begun */
 static struct workqueue_struct *ctx_after_wq;
 
 static void ctx_after_begin(struct ctx_after_run *run)
@@ -66,18 +66,28 @@ static void ctx_after_work(struct work_struct *work)
 	destroy_work_on_stack(work);
 	after->fn(after);
 	ctx_after_end(&run);
+	/* The end of the run before the look for sleepers: see wait_var_event(). */
+	smp_mb();
 	wake_up_var(after);
 	ctx_after_let_go(run.ctx, run.counted);
 }
 
-/* On the walk that delivers to the scope, which is therefore not settled yet. */
+/*
+ * On the walk that delivers to the scope, which is therefore not settled yet.
+ * Under the lock, since queueing does nothing while cancel_work() has its hands
+ * on the work: that is called only once ->queued was seen.
+ */
 static void ctx_after_fire(struct ctx *ctx, struct ctx_callback *cb)
 {
 	struct ctx_after *after = container_of(cb, struct ctx_after, cb);
+	unsigned long flags;
 
 	after->counted = true;
 	atomic_inc(&ctx_scope(ctx)->own.busy);
+	spin_lock_irqsave(&ctx_after_lock, flags);
+	after->queued = true;
 	queue_work(ctx_after_wq, &after->work);
+	spin_unlock_irqrestore(&ctx_after_lock, flags);
 }
 
 /**
@@ -100,15 +110,18 @@ void ctx_after_func(struct ctx *ctx, struct ctx_after *after, void (*fn)(struct 
 	after->ctx = ctx_get(ctx);
 	after->fn = fn;
 	after->counted = false;
+	after->queued = false;
 	after->begun = false;
 	after->stopped = false;
 	/* Users may well put it on their stack; the macro would have to know. */
 	__INIT_WORK(&after->work, ctx_after_work, object_is_on_stack(after));
 	err = ctx_callback_add(ctx, &after->cb, ctx_after_fire);
-	if (err == -ENOENT)
+	if (err == -ENOENT) {
+		after->queued = true;
 		queue_work(ctx_after_wq, &after->work);
-	else if (WARN_ON_ONCE(err))
+	} else if (WARN_ON_ONCE(err)) {
 		after->stopped = true;
+	}
 }
 EXPORT_SYMBOL_GPL(ctx_after_func);
 
@@ -123,6 +136,18 @@ static struct ctx *ctx_after_pin(struct ctx_after *after)
 		ctx = ctx_get(after->ctx);
 	spin_unlock_irqrestore(&ctx_after_lock, flags);
 	return ctx;
+}
+
+/* Takes the work off its queue, if it has got there. */
+static bool ctx_after_unqueue(struct ctx_after *after)
+{
+	unsigned long flags;
+	bool queued;
+
+	spin_lock_irqsave(&ctx_after_lock, flags);
+	queued = after->queued;
+	spin_unlock_irqrestore(&ctx_after_lock, flags);
+	return queued && cancel_work(&after->work);
 }
 
 /**
@@ -141,7 +166,7 @@ bool ctx_after_stop(struct ctx_after *after)
 
 	if (!ctx)
 		return after->stopped;
-	if (ctx_callback_remove(ctx, &after->cb) || cancel_work(&after->work)) {
+	if (ctx_callback_remove(ctx, &after->cb) || ctx_after_unqueue(after)) {
 		after->stopped = true;
 		destroy_work_on_stack(&after->work);
 		ctx_after_let_go(ctx, after->counted);

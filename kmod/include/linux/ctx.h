@@ -101,6 +101,7 @@ struct ctx_after {
 	struct ctx *ctx;
 	void (*fn)(struct ctx_after *after);
 	bool counted;
+	bool queued;
 	bool begun;
 	bool stopped;
 };
