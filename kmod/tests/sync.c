@@ -139,11 +139,72 @@ static void s5_sync_from_an_after_func_returns(struct kunit *test)
 	ctx_barrier();
 }
 
+#define DEEP	80	/* levels: more than an interrupt goes up */
+
+struct next {
+	struct ctx_callback cb;
+	struct ctx *ctx;
+};
+
+static void cancel_next_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	ctx_cancel(container_of(cb, struct next, cb)->ctx);
+}
+
+static void cancel_in_interrupt(void *arg)
+{
+	ctx_cancel(arg);
+}
+
+/* A chain of DEEP below @top; the references are on all of them. */
+static void deep_branch(struct kunit *test, struct ctx *top, struct ctx **branch)
+{
+	int i;
+
+	for (i = 0; i < DEEP; i++)
+		branch[i] = ct_cancel(test, i ? branch[i - 1] : top);
+}
+
+static void put_branch(struct ctx **branch)
+{
+	int i;
+
+	for (i = 0; i < DEEP; i++)
+		ctx_put(branch[i]);
+}
+
+/*
+ * The end of one branch cancels the end of the other, which cancels the top: all
+ * else is done when, in the same interrupt, the two ends settle, and everything
+ * above each waits for it. Nobody must be left waiting.
+ */
+static void s5_sync_waits_for_what_settles_in_an_interrupt(struct kunit *test)
+{
+	struct ctx *top = ct_cancel(test, ctx_background());
+	static struct ctx *left[DEEP], *right[DEEP];
+	struct next first, second = { .ctx = top };
+
+	deep_branch(test, top, left);
+	deep_branch(test, top, right);
+	first.ctx = right[DEEP - 1];
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(left[DEEP - 1], &first.cb, cancel_next_fn), 0);
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(right[DEEP - 1], &second.cb, cancel_next_fn), 0);
+	ct_in_hardirq(cancel_in_interrupt, left[DEEP - 1]);
+	KUNIT_EXPECT_EQ(test, ctx_err(top), -ECANCELED);
+	KUNIT_EXPECT_EQ(test, ctx_err(left[DEEP - 2]), -ECANCELED);
+	KUNIT_EXPECT_EQ(test, ctx_err(right[DEEP - 2]), -ECANCELED);
+	ctx_cancel_sync(top);
+	put_branch(left);
+	put_branch(right);
+	ctx_put(top);
+}
+
 static struct kunit_case sync_cases[] = {
 	KUNIT_CASE(s5_sync_waits_for_callbacks_elsewhere),
 	KUNIT_CASE(s5_sync_waits_for_a_branch_cancelled_elsewhere),
 	KUNIT_CASE(s5_sync_from_a_callback_returns),
 	KUNIT_CASE(s5_sync_from_an_after_func_returns),
+	KUNIT_CASE(s5_sync_waits_for_what_settles_in_an_interrupt),
 	{ }
 };
 
