@@ -239,10 +239,3 @@ bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)
 	return result == CTX_REMOVED;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove_sync);
-
-/* The last reference is gone, so nobody registers or runs any more. */
-void ctx_callbacks_exit(struct ctx_scope *scope)
-{
-	if (WARN_ON_ONCE(!list_empty(&scope->callbacks)))
-		INIT_LIST_HEAD(&scope->callbacks);
-}

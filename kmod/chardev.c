@@ -13,7 +13,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
@@ -148,7 +148,7 @@ static __poll_t ctx_file_poll(struct file *file, poll_table *pt)
 /* Who ended it, as the current task's pid namespace numbers him. */
 static u32 ctx_origin_vpid(const struct ctx_origin *origin)
 {
-	return pid_vnr(ctx_scope(origin->ctx)->pid);
+	return ctx_record_pid(ctx_scope(origin->ctx), task_active_pid_ns(current));
 }
 
 static void ctx_fill_event(const struct ctx_file *cf, struct ctx_event *event)

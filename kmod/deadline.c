@@ -14,8 +14,15 @@
  * and CTX_F_CLOCKS tells that there are others further out (S8).
  */
 #include <linux/ktime.h>
+#include <linux/overflow.h>
 
 #include "internal.h"
+
+enum ctx_fate {
+	CTX_FATE_PLAIN,		/* no deadline of its own takes effect */
+	CTX_FATE_ARMED,
+	CTX_FATE_PASSED,
+};
 
 static struct kmem_cache *ctx_deadline_cache;
 
@@ -131,13 +138,13 @@ bool ctx_deadline_disarm(struct ctx_deadline *d)
 }
 
 /* Whether a timer that stands for @home runs out no later than @when. */
-static bool ctx_deadline_covered(const struct ctx_scope *home, const struct ctx_when *when)
+static bool ctx_deadline_covered(const struct ctx_scope *home, struct ctx_when when)
 {
 	const struct ctx_deadline *d = home->timed;
 
 	while (d) {
-		if (ctx_deadline_clock(d) == when->clock &&
-		    hrtimer_get_softexpires(&d->timer) <= when->time)
+		if (ctx_deadline_clock(d) == when.clock &&
+		    hrtimer_get_softexpires(&d->timer) <= when.time)
 			return true;
 		d = ctx_deadline_outer(d);
 	}
@@ -145,56 +152,85 @@ static bool ctx_deadline_covered(const struct ctx_scope *home, const struct ctx_
 }
 
 /*
- * What becomes of a deadline under @parent, @now being the time on its clock. An
- * inherited one that has passed, whose interrupt is still to come, is brought
- * into effect first, as @mode says, unless that is just happening elsewhere (S8).
+ * An inherited deadline that has passed, whose interrupt is still to come, is
+ * brought into effect first, as @mode says, unless that is just happening
+ * elsewhere (S8). Returns whether @when cannot take effect before it.
  */
-enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now,
-				enum ctx_cancel_mode mode)
+static noinline bool ctx_deadline_inherit(struct ctx *parent, struct ctx_when when,
+					  enum ctx_cancel_mode mode)
 {
 	struct ctx_scope *home = ctx_scope(parent);
 	struct ctx_deadline *first = ctx_first_deadline(home);
 
-	if (first && !ctx_err(parent) && ctx_deadline_time(first) <= ktime_get())
+	if (!ctx_err(parent) && ctx_deadline_time(first) <= ktime_get())
 		ctx_cancel_scope(&first->scope, &ctx_by_timer, mode);
-	if (when->time == CTX_NEVER || ctx_deadline_covered(home, when))
+	return ctx_deadline_covered(home, when);
+}
+
+/* What becomes of a deadline under @parent, @now being the time on its clock. */
+static __always_inline enum ctx_fate ctx_deadline_plan(struct ctx *parent, struct ctx_when when,
+						       ktime_t now, enum ctx_cancel_mode mode)
+{
+	if (ctx_scope(parent)->timed && ctx_deadline_inherit(parent, when, mode))
 		return CTX_FATE_PLAIN;
-	return when->time <= now ? CTX_FATE_PASSED : CTX_FATE_ARMED;
+	if (unlikely(when.time == CTX_NEVER))
+		return CTX_FATE_PLAIN;
+	return when.time <= now ? CTX_FATE_PASSED : CTX_FATE_ARMED;
 }
 
-/* Done by its own deadline at birth: published before anyone knows it. */
-static void ctx_deadline_born_passed(struct ctx_deadline *d)
+static __always_inline u8 ctx_deadline_kind(const struct ctx_deadline *outer, clockid_t clock)
 {
-	ctx_record(&d->scope, &ctx_by_timer);
-	ctx_claim(&d->scope, &d->scope.state);
-	atomic_set(&d->scope.own.busy, 0);
-}
+	u8 kind = CTX_F_TIMER | ctx_clock_flag(clock);
 
-/* Begins a context that has a timer; @fate is not CTX_FATE_PLAIN. */
-void ctx_deadline_start(struct ctx_deadline *d, struct ctx *parent, const struct ctx_when *when,
-			enum ctx_fate fate, enum hrtimer_mode mode, u8 kind)
-{
-	const struct ctx_deadline *outer = ctx_scope(parent)->timed;
-
-	kind |= CTX_F_TIMER | ctx_clock_flag(when->clock);
-	if (outer && (outer->scope.node.kind & CTX_F_CLOCKS ||
-		      ctx_deadline_clock(outer) != when->clock))
+	if (outer && (outer->scope.node.kind & CTX_F_CLOCKS || ctx_deadline_clock(outer) != clock))
 		kind |= CTX_F_CLOCKS;
+	return kind;
+}
+
+/*
+ * Begins a context that has a timer; @fate is not CTX_FATE_PLAIN. Timers that
+ * were constructed for @mode on CLOCK_MONOTONIC may be started again and again,
+ * which saves 80 instructions, but not under debugobjects' eyes.
+ */
+static __always_inline void ctx_deadline_begin(struct ctx_deadline *d, struct ctx *parent,
+					       struct ctx_when when, enum ctx_fate fate,
+					       enum hrtimer_mode mode, u8 kind, gfp_t gfp)
+{
+	kind |= ctx_deadline_kind(ctx_scope(parent)->timed, when.clock);
 	ctx_scope_init(&d->scope, parent, kind);
 	d->scope.timed = d;
-	d->scope.state.cause = when->cause;
-	hrtimer_setup(&d->timer, ctx_deadline_expire, when->clock, mode);
-	hrtimer_set_expires(&d->timer, when->time);
+	d->scope.state.cause = when.cause;
+	if (kind & CTX_F_USER || IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
+		hrtimer_setup(&d->timer, ctx_deadline_expire, when.clock, mode);
+	hrtimer_set_expires(&d->timer, when.time);
 
-	if (fate == CTX_FATE_PASSED && !ctx_err(parent))
-		ctx_deadline_born_passed(d);
-	else if (!ctx_err(parent))
+	if (unlikely(fate == CTX_FATE_PASSED) && !ctx_err(parent))
+		ctx_born_ended(&d->scope, &ctx_by_timer);
+	else if (likely(!ctx_err(parent)))
 		hrtimer_start_expires(&d->timer, mode);
-	ctx_scope_start(&d->scope);
+	ctx_scope_start(&d->scope, gfp);
 }
 
-static struct ctx *ctx_derive_deadline(struct ctx *parent, ktime_t time, ktime_t now, int cause,
-				       gfp_t gfp)
+/*
+ * What a process made: @d is embedded in it, and comes into being only if the
+ * deadline takes effect. Returns whether it did.
+ */
+bool ctx_deadline_start_user(struct ctx_deadline *d, struct ctx *parent,
+			     const struct ctx_when *when, u8 kind)
+{
+	enum ctx_fate fate = ctx_deadline_plan(parent, *when, ctx_clock_now(when->clock),
+					       CTX_CANCEL_YIELDING);
+
+	if (fate == CTX_FATE_PLAIN)
+		return false;
+	/* In softirq, where a big tree keeps no interrupt waiting (S19). */
+	ctx_deadline_begin(d, parent, *when, fate, HRTIMER_MODE_ABS_SOFT, kind | CTX_F_USER,
+			   GFP_KERNEL_ACCOUNT);
+	return true;
+}
+
+static __always_inline struct ctx *ctx_derive_deadline(struct ctx *parent, ktime_t time,
+						       ktime_t now, int cause, gfp_t gfp)
 {
 	const struct ctx_when when = { .time = time, .clock = CLOCK_MONOTONIC, .cause = cause };
 	enum ctx_fate fate;
@@ -204,13 +240,13 @@ static struct ctx *ctx_derive_deadline(struct ctx *parent, ktime_t time, ktime_t
 		return parent;
 	if (!parent || !ctx_cause_valid(cause))
 		return ERR_PTR(-EINVAL);
-	fate = ctx_deadline_plan(parent, &when, now, CTX_CANCEL_HERE);
+	fate = ctx_deadline_plan(parent, when, now, CTX_CANCEL_HERE);
 	if (fate == CTX_FATE_PLAIN)
 		return ctx_derive_scope(parent, time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE, gfp);
 	d = kmem_cache_alloc(ctx_deadline_cache, gfp);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
-	ctx_deadline_start(d, parent, &when, fate, HRTIMER_MODE_ABS, CTX_DEADLINE);
+	ctx_deadline_begin(d, parent, when, fate, HRTIMER_MODE_ABS, CTX_DEADLINE, gfp);
 	return &d->scope.node;
 }
 
@@ -270,10 +306,14 @@ EXPORT_SYMBOL_GPL(ctx_with_deadline);
 struct ctx *ctx_with_timeout_cause(struct ctx *parent, ktime_t timeout, int cause, gfp_t gfp)
 {
 	ktime_t now = ktime_get();
+	ktime_t time;
 
-	/* A negative timeout is no further back than now: it must not wrap. */
-	return ctx_derive_deadline(parent, timeout <= 0 ? now : ktime_add_safe(now, timeout), now,
-				   cause, gfp);
+	/* A negative timeout is no further back than now. */
+	if (timeout <= 0)
+		time = now;
+	else if (check_add_overflow(now, timeout, &time))
+		time = CTX_NEVER;
+	return ctx_derive_deadline(parent, time, now, cause, gfp);
 }
 EXPORT_SYMBOL_GPL(ctx_with_timeout_cause);
 
@@ -301,7 +341,10 @@ void ctx_deadline_free(struct ctx_deadline *d)
 
 static void ctx_deadline_ctor(void *object)
 {
-	ctx_scope_setup(object);
+	struct ctx_deadline *d = object;
+
+	ctx_scope_setup(&d->scope);
+	hrtimer_setup(&d->timer, ctx_deadline_expire, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 }
 
 int ctx_deadline_init(void)

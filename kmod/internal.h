@@ -9,16 +9,18 @@
  *	cancel   claiming, the walk over a subtree, settling
  *	callback
  *	tree     nodes, references, homes
+ *	spread   several lists and counts for a parent that many CPUs use
  *
  * Locks, all of them raw, held for a bounded number of steps:
  *
  *	scope->own.lock    the scope's callbacks, run, done, flags and record, and
- *			   its list of children unless that is spread
+ *			   the children that it lists itself
  *	nest->lock	   one list of children of a spread scope
  *
- * A child's own.lock may be taken inside its home's lock, never the other way
- * round, and no other pair is held together. Callbacks, wake-ups and frees
- * happen under none of them.
+ * A scope's state.origin and its place on its home's list change together, under
+ * the lock of that list. A child's own.lock may be taken inside it, never the
+ * other way round, and no other pair is held together. Callbacks, wake-ups and
+ * frees happen under none of them.
  */
 #ifndef _CTX_INTERNAL_H
 #define _CTX_INTERNAL_H
@@ -26,24 +28,31 @@
 #include <linux/container_of.h>
 #include <linux/ctx.h>
 #include <linux/hrtimer.h>
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/xarray.h>
 
 #include "compat.h"
 
 #undef pr_fmt
 #define pr_fmt(fmt) "ctx: " fmt
 
+struct pid_namespace;
+
+/* Such that what is asked most often is one bit. */
 enum ctx_kind {
-	CTX_ROOT,
-	CTX_CANCEL,
-	CTX_DEADLINE,
-	CTX_VALUE,
-	CTX_WITHOUT,
+	CTX_ROOT	= 0x00,
+	CTX_VALUE	= 0x01,
+	CTX_WITHOUT	= 0x02,
+	CTX_CANCEL	= 0x04,
+	CTX_DEADLINE	= 0x06,
 };
 
 /* The rest of ctx->kind */
 #define CTX_KIND_MASK	0x07
+#define CTX_KIND_VALUE	0x01
+#define CTX_KIND_SCOPE	0x04
 #define CTX_F_USER	0x08	/* embedded in a struct ctx_user, which frees it */
 #define CTX_F_TIMER	0x10	/* is a struct ctx_deadline, with a timer of its own */
 #define CTX_F_CLOCKS	0x20	/* a deadline further out runs on another clock */
@@ -54,23 +63,35 @@ enum ctx_kind {
 #define CTX_DONE_USED	0x01	/* ->done is initialised */
 #define CTX_SYNC_WAITER	0x02	/* someone waits for own.busy to fall to 0 */
 #define CTX_RUN_WAITER	0x04	/* someone waits for a callback to return */
+#define CTX_SPREAD	0x08	/* ->spread is set */
+#define CTX_CLASH	0x10	/* one of the clashes that are counted from here up */
+#define CTX_CLASHES	0xf0
 
 /*
- * A list of children and its lock. Each scope has one; a root, which everybody
- * derives from, is spread over several, by CPU. @busy is that of a scope's own
- * nest: 1 while its own cancellation is outstanding (from birth until it was
- * delivered), 1 for each child that was taken off the list unsettled, 1 for each
- * after-func that the cancellation queued. At 0 the scope is settled: it and all
- * below it are done, and nothing of it is still running.
+ * A list of children and its lock. Each scope has one of its own; one from which
+ * several CPUs derive at a time is spread over more, one for a CPU or a few.
+ *
+ * @busy is that of a scope's own nest: 1 while its own cancellation is
+ * outstanding (from birth until it was delivered), 1 for each child that was
+ * taken off the list unsettled, 1 for each after-func that the cancellation
+ * queued. At 0 the scope is settled: it and all below it are done, and nothing
+ * of it is still running.
+ *
+ * @refs is that of the others: the references on the scope that children there
+ * hold. See spread.c.
  */
 struct ctx_nest {
 	raw_spinlock_t lock;
-	atomic_t busy;
+	union {
+		atomic_t busy;
+		atomic_t refs;
+	};
 	struct hlist_head children;
 };
 
 struct ctx_spread {
 	unsigned int mask;
+	bool folded;
 	struct {
 		struct ctx_nest nest;
 	} ____cacheline_aligned at[];
@@ -103,10 +124,10 @@ struct ctx_scope {
 	struct ctx_run *run;
 	struct completion done;
 	ktime_t time;			/* the record: valid once origin is our own state */
-	struct pid *pid;
+	void *pid;			/* see ctx_record_caller() */
 	char comm[TASK_COMM_LEN];
 	struct ctx_deadline *timed;	/* nearest scope with a timer, may be itself */
-	struct ctx_spread *spread;
+	struct ctx_spread *spread;	/* set under own.lock, for good */
 };
 
 struct ctx_deadline {
@@ -120,6 +141,8 @@ struct ctx_value {
 	void *value;
 	void (*release)(void *value);
 };
+
+void ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home);
 
 static inline enum ctx_kind ctx_kind(const struct ctx *ctx)
 {
@@ -150,7 +173,12 @@ static inline bool ctx_is_root(const struct ctx *ctx)
 
 static inline bool ctx_is_scope(const struct ctx *ctx)
 {
-	return ctx_kind(ctx) == CTX_CANCEL || ctx_kind(ctx) == CTX_DEADLINE;
+	return ctx->kind & CTX_KIND_SCOPE;
+}
+
+static inline bool ctx_is_value(const struct ctx *ctx)
+{
+	return ctx->kind & CTX_KIND_VALUE;
 }
 
 static inline bool ctx_is_timed(const struct ctx_scope *scope)
@@ -161,7 +189,7 @@ static inline bool ctx_is_timed(const struct ctx_scope *scope)
 /* The first value node of a look-up from @ctx. */
 static inline const struct ctx_value *ctx_first_value(const struct ctx *ctx)
 {
-	return ctx_kind(ctx) == CTX_VALUE ? container_of(ctx, struct ctx_value, node) : ctx->value;
+	return ctx_is_value(ctx) ? container_of(ctx, struct ctx_value, node) : ctx->value;
 }
 
 static inline struct ctx_deadline *ctx_deadline_of(struct ctx_scope *scope)
@@ -171,23 +199,28 @@ static inline struct ctx_deadline *ctx_deadline_of(struct ctx_scope *scope)
 
 static inline const struct ctx_signal *ctx_origin_state(const struct ctx *ctx)
 {
-	/* Pairs with the compare-and-exchange in ctx_claim(). */
+	/* Pairs with the release in ctx_publish(). */
 	return smp_load_acquire(&ctx->state->origin);
 }
 
-/* The list of @scope's children that is number @pos, or NULL past the last. */
-static inline struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int pos)
+/* The list of @scope's children that is number @nest: 0 is its own. */
+static inline struct ctx_nest *ctx_nest_of(struct ctx_scope *scope, unsigned int nest)
 {
-	if (!pos)
-		return &scope->own;
-	if (!scope->spread || pos > scope->spread->mask + 1)
-		return NULL;
-	return &scope->spread->at[pos - 1].nest;
+	return likely(!nest) ? &scope->own : &scope->spread->at[nest - 1].nest;
 }
 
+/* The same, or NULL past the last. */
+static inline struct ctx_nest *ctx_nest_at(struct ctx_scope *scope, unsigned int nest)
+{
+	if (nest && (!scope->spread || nest > scope->spread->mask + 1))
+		return NULL;
+	return ctx_nest_of(scope, nest);
+}
+
+/* Where @scope is listed. */
 static inline struct ctx_nest *ctx_home_nest(const struct ctx_scope *scope)
 {
-	return ctx_nest_at(ctx_home(scope), scope->node.nest);
+	return ctx_nest_of(ctx_home(scope), scope->node.nest);
 }
 
 /*
@@ -204,21 +237,32 @@ static inline void ctx_unlist(struct ctx_scope *scope)
 }
 
 /*
- * Publishes that @scope is done because of @origin. Fully ordered: what was
- * written before, the record included, is visible to whoever sees the origin
- * with an acquire load, as ctx_err() does (S16).
+ * Publishes that @scope is done because of @origin. What was written before, the
+ * record included, is visible to whoever sees the origin with an acquire load, as
+ * ctx_err() does (S16). The caller holds the lock of its home's list, which makes
+ * this the only one, or nobody else knows @scope yet.
  */
-static inline bool ctx_claim(struct ctx_scope *scope, const struct ctx_signal *origin)
+static inline void ctx_publish(struct ctx_scope *scope, const struct ctx_signal *origin)
 {
-	return !cmpxchg(&scope->state.origin, NULL, origin);
+	/* Pairs with the acquire in ctx_err() and ctx_origin_state(). */
+	smp_store_release(&scope->state.origin, origin);
 }
 
+/* As ctx_get(), of a context that is one. */
+static inline struct ctx *ctx_hold(struct ctx *ctx)
+{
+	if (!ctx_is_root(ctx))
+		refcount_inc(&ctx->ref);
+	return ctx;
+}
+
+/* All but the reference on @parent. */
 static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 				 struct ctx_signal *state, u8 kind)
 {
 	ctx->state = state;
-	ctx->parent = ctx_get(parent);
-	if (ctx_kind(parent) == CTX_VALUE)
+	ctx->parent = parent;
+	if (ctx_is_value(parent))
 		ctx->value = container_of(parent, struct ctx_value, node);
 	else
 		ctx->value = parent->value;
@@ -227,6 +271,22 @@ static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 	ctx->flags = 0;
 	ctx->taken = false;
 	ctx->nest = 0;
+}
+
+/* A new scope: unlisted, live, with one reference. */
+static inline void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind)
+{
+	struct ctx_scope *home = ctx_scope(parent);
+
+	ctx_node_init(&scope->node, parent, &scope->state, kind);
+	scope->state.origin = NULL;
+	atomic_set(&scope->own.busy, 1);
+	scope->timed = home->timed;
+	/* Pairs with the release in ctx_spread_out(). */
+	if (likely(!smp_load_acquire(&home->spread)))
+		ctx_hold(parent);
+	else
+		ctx_spread_join(scope, home);
 }
 
 static inline bool ctx_cause_valid(int cause)
@@ -251,12 +311,19 @@ void ctx_tree_flush(void);
 void ctx_reap_leaks(void);
 void ctx_tree_exit(void);
 void ctx_scope_setup(struct ctx_scope *scope);
-void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind);
-void ctx_scope_start(struct ctx_scope *scope);
+void ctx_scope_start(struct ctx_scope *scope, gfp_t gfp);
 struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
-bool ctx_leave_home(struct ctx_scope *scope);
-void ctx_leave_home_unsettled(struct ctx_scope *scope);
+
+/* spread.c */
+int ctx_spread_roots(void);
+void ctx_spread_free_roots(void);
+void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp);
+bool ctx_spread_fold(struct ctx_scope *scope);
+bool ctx_spread_drop(struct ctx_scope *scope, u8 nest);
+
+/* A spread scope's own count of references has this much in it for the others. */
+#define CTX_SPREAD_BIAS	BIT(29)
 
 /* cancel.c */
 
@@ -271,6 +338,7 @@ struct ctx_by {
 struct ctx_walk {
 	struct list_head work;	/* claimed, taken from home, a reference each */
 	long budget;		/* units of work left before a worker goes on */
+	int taken;		/* children of the scope at hand: see ctx_walk() */
 	bool yields;		/* may call cond_resched() */
 	bool runs;		/* ->run is in the table */
 	struct ctx_run run;
@@ -300,11 +368,11 @@ void ctx_cancel_exit(void);
 void ctx_cancel_flush(void);
 bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode);
-void ctx_record(struct ctx_scope *scope, const struct ctx_by *by);
+void ctx_born_ended(struct ctx_scope *scope, const struct ctx_by *by);
+pid_t ctx_record_pid(const struct ctx_scope *scope, struct pid_namespace *ns);
 void ctx_settle(struct ctx_scope *scope);
 
 /* callback.c */
-void ctx_callbacks_exit(struct ctx_scope *scope);
 bool ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope);
 void ctx_run_end(struct ctx_walk *walk);
 bool ctx_in_callback(void);
@@ -324,18 +392,10 @@ struct ctx_when {
 	int cause;
 };
 
-enum ctx_fate {
-	CTX_FATE_PLAIN,		/* no deadline of its own takes effect */
-	CTX_FATE_ARMED,
-	CTX_FATE_PASSED,
-};
-
 int ctx_deadline_init(void);
 void ctx_deadline_exit(void);
-enum ctx_fate ctx_deadline_plan(struct ctx *parent, const struct ctx_when *when, ktime_t now,
-				enum ctx_cancel_mode mode);
-void ctx_deadline_start(struct ctx_deadline *d, struct ctx *parent, const struct ctx_when *when,
-			enum ctx_fate fate, enum hrtimer_mode mode, u8 kind);
+bool ctx_deadline_start_user(struct ctx_deadline *d, struct ctx *parent,
+			     const struct ctx_when *when, u8 kind);
 bool ctx_deadline_disarm(struct ctx_deadline *d);
 void ctx_deadline_free(struct ctx_deadline *d);
 ktime_t ctx_clock_now(clockid_t clock);

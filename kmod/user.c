@@ -191,29 +191,18 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 	return user;
 }
 
-/*
- * A cancelable child. What userspace made expires in softirq, where a big tree
- * keeps no interrupt waiting (S19).
- */
+/* A cancelable child. */
 struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep)
 {
 	struct ctx_user *user = ctx_user_alloc(parent);
-	enum ctx_fate fate;
-	u8 kind = CTX_F_USER;
+	u8 kind = when->time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE;
 
 	if (IS_ERR(user))
 		return ERR_CAST(user);
 	user->keep = keep;
-	kind |= when->time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE;
-	fate = when->time == CTX_NEVER ? CTX_FATE_PLAIN :
-	       ctx_deadline_plan(parent, when, ctx_clock_now(when->clock),
-				 CTX_CANCEL_YIELDING);
-	if (fate == CTX_FATE_PLAIN) {
-		ctx_scope_init(&user->scope, parent, kind);
-		ctx_scope_start(&user->scope);
-	} else {
-		ctx_deadline_start(&user->deadline, parent, when, fate, HRTIMER_MODE_ABS_SOFT,
-				   kind);
+	if (kind == CTX_CANCEL || !ctx_deadline_start_user(&user->deadline, parent, when, kind)) {
+		ctx_scope_init(&user->scope, parent, kind | CTX_F_USER);
+		ctx_scope_start(&user->scope, GFP_KERNEL_ACCOUNT);
 	}
 	return &user->ctx;
 }

@@ -77,7 +77,7 @@ void ctx_value_flush(void)
 void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
 		     void (*release)(void *value), u8 kind)
 {
-	ctx_node_init(&v->node, parent, parent->state, kind);
+	ctx_node_init(&v->node, ctx_hold(parent), parent->state, kind);
 	v->key = key;
 	v->value = value;
 	v->release = release;

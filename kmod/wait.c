@@ -36,28 +36,21 @@ struct completion *ctx_done(struct ctx *ctx)
 		/* Nobody can wait yet, and a walk may have passed already. */
 		if (READ_ONCE(scope->state.origin))
 			scope->done.done = UINT_MAX;
-		scope->node.flags |= CTX_DONE_USED;
+		/* Initialised before it is seen: pairs with ctx_complete(). */
+		smp_store_release(&scope->node.flags, scope->node.flags | CTX_DONE_USED);
 	}
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return &scope->done;
 }
 EXPORT_SYMBOL_GPL(ctx_done);
 
-static bool ctx_done_used(struct ctx_scope *scope)
-{
-	unsigned long flags;
-	bool used;
-
-	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	used = scope->node.flags & CTX_DONE_USED;
-	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-	return used;
-}
-
 /*
  * What complete_all() does, but with a turn of the lock for each waiter, so that
  * interrupts are not kept off for all of them (S19). Who did not see UINT_MAX
  * under the lock was on the queue before it was set.
+ *
+ * The flag is looked at without own.lock, which whoever claimed has taken since:
+ * if it is not seen it was set after that, and the completion is born completed.
  *
  * Returns false when the budget is spent first.
  */
@@ -66,7 +59,8 @@ bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope)
 	struct completion *done = &scope->done;
 	unsigned long flags;
 
-	if (!ctx_done_used(scope))
+	/* Pairs with the release in ctx_done(). */
+	if (!(smp_load_acquire(&scope->node.flags) & CTX_DONE_USED))
 		return true;
 	raw_spin_lock_irqsave(&done->wait.lock, flags);
 	done->done = UINT_MAX;

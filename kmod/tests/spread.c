@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * S5, S6, S7 under a parent that several CPUs derive from. To make one of it,
+ * this suite looks inside: it holds the parent's lock until another CPU waits
+ * for it. Everything else is as with any parent.
+ */
+#include "../internal.h"
+#include "test.h"
+
+#define CHILDREN	100
+
+static struct ctx_scope *scope_of(struct ctx *ctx)
+{
+	return container_of(ctx, struct ctx_scope, node);
+}
+
+static int derive_fn(void *arg)
+{
+	struct ctx *c = ctx_with_cancel(arg, GFP_KERNEL);
+
+	if (IS_ERR(c))
+		return PTR_ERR(c);
+	ctx_cancel(c);
+	ctx_put(c);
+	return 0;
+}
+
+/* Both CPUs derive from @p at a time, as seen from the lock, @times times. */
+static void clash(struct kunit *test, struct ctx_scope *p, int times)
+{
+	struct ct_partner partner;
+	bool met = true;
+
+	ct_partner_start(test, &partner, derive_fn);
+	while (met && times--) {
+		raw_spin_lock_irq(&p->own.lock);
+		ct_partner_go(&partner, &p->node);
+		met = ct_spin_until(raw_spin_is_contended(&p->own.lock));
+		raw_spin_unlock_irq(&p->own.lock);
+		KUNIT_EXPECT_EQ(test, ct_partner_wait(test, &partner), 0);
+	}
+	ct_partner_stop(test, &partner);
+	KUNIT_ASSERT_TRUE(test, met);
+}
+
+/* A live parent whose children are listed by CPU. */
+static struct ctx *spread_out(struct kunit *test, struct ctx *above)
+{
+	struct ctx *p = ct_cancel(test, above);
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU does not clash with anyone");
+	clash(test, scope_of(p), 16);
+	KUNIT_ASSERT_NOT_NULL(test, scope_of(p)->spread);
+	return p;
+}
+
+/* Something of the parent's that tells when it is gone. */
+static struct ctx *spread_out_token(struct kunit *test, struct ct_token *token)
+{
+	struct ctx *v = ct_token_ctx(test, token, ctx_background());
+	struct ctx *p = spread_out(test, v);
+
+	ctx_put(v);
+	return p;
+}
+
+struct brood {
+	struct kunit *test;
+	struct ctx *p;
+	struct ctx *of[CHILDREN];
+};
+
+static int breed_fn(void *arg)
+{
+	struct brood *brood = arg;
+	int i;
+
+	for (i = 0; i < CHILDREN; i++)
+		brood->of[i] = ctx_with_cancel(brood->p, GFP_KERNEL);
+	return 0;
+}
+
+/* Children made on one CPU, and so on one list. */
+static void breed(struct kunit *test, struct brood *brood, struct ctx *p, unsigned int cpu)
+{
+	struct ct_helper helper;
+	int i;
+
+	brood->p = p;
+	ct_helper_start_on(test, &helper, breed_fn, brood, cpu);
+	ct_helper_join(test, &helper);
+	for (i = 0; i < CHILDREN; i++)
+		ct_must(test, brood->of[i]);
+}
+
+static void put_all(struct brood *brood)
+{
+	int i;
+
+	for (i = 0; i < CHILDREN; i++)
+		ctx_put(brood->of[i]);
+}
+
+static struct brood *new_broods(struct kunit *test, struct ctx *p)
+{
+	struct brood *broods = kunit_kcalloc(test, 2, sizeof(*broods), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, broods);
+	breed(test, &broods[0], p, 0);
+	breed(test, &broods[1], p, 1);
+	return broods;
+}
+
+static void s5_clashing_spreads_a_parent(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU does not clash with anyone");
+	clash(test, scope_of(p), 15);
+	KUNIT_EXPECT_NULL(test, scope_of(p)->spread);
+	clash(test, scope_of(p), 1);
+	KUNIT_EXPECT_NOT_NULL(test, scope_of(p)->spread);
+	ctx_cancel(p);
+	ctx_put(p);
+}
+
+static void s5_children_on_every_list_are_reached(struct kunit *test)
+{
+	struct ctx *p = spread_out(test, ctx_background());
+	struct brood *broods = new_broods(test, p);
+	int i;
+
+	KUNIT_EXPECT_NE(test, broods[0].of[0]->nest, broods[1].of[0]->nest);
+	ctx_cancel_cause(p, -EREMOTE);
+	for (i = 0; i < CHILDREN; i++) {
+		ct_expect_done(test, broods[0].of[i], -ECANCELED, -EREMOTE);
+		ct_expect_done(test, broods[1].of[i], -ECANCELED, -EREMOTE);
+	}
+	put_all(&broods[0]);
+	put_all(&broods[1]);
+	ctx_put(p);
+}
+
+static void s5_from_above_and_with_what_hangs_below(struct kunit *test)
+{
+	struct ctx *top = ct_cancel(test, ctx_background());
+	struct ctx *p = spread_out(test, top);
+	struct brood *broods = new_broods(test, p);
+	struct ctx *leaf = ct_cancel(test, broods[1].of[0]);
+	struct ct_probe probe;
+
+	ct_probe_add(test, &probe, broods[0].of[1]);
+	ctx_cancel_sync(top);
+	KUNIT_EXPECT_EQ(test, atomic_read(&probe.runs), 1);
+	ct_expect_done(test, leaf, -ECANCELED, -ECANCELED);
+	ct_expect_done(test, broods[0].of[CHILDREN - 1], -ECANCELED, -ECANCELED);
+	ctx_put(leaf);
+	put_all(&broods[0]);
+	put_all(&broods[1]);
+	ctx_put(p);
+	ctx_put(top);
+}
+
+static void s4_a_child_leaves_its_list_alone(struct kunit *test)
+{
+	struct ctx *p = spread_out(test, ctx_background());
+	struct brood *broods = new_broods(test, p);
+
+	ctx_cancel(broods[0].of[0]);
+	ctx_cancel(broods[1].of[CHILDREN / 2]);
+	ct_expect_live(test, p);
+	ct_expect_live(test, broods[0].of[1]);
+	ct_expect_live(test, broods[1].of[CHILDREN / 2 + 1]);
+	put_all(&broods[0]);
+	put_all(&broods[1]);
+	ct_expect_live(test, p);
+	ctx_put(p);
+}
+
+static void s6_born_done_under_it(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct brood *broods;
+
+	ctx_cancel_cause(p, -EREMOTE);
+	broods = new_broods(test, p);
+	ct_expect_done(test, broods[0].of[0], -ECANCELED, -EREMOTE);
+	ct_expect_done(test, broods[1].of[0], -ECANCELED, -EREMOTE);
+	put_all(&broods[0]);
+	ctx_put(p);
+	put_all(&broods[1]);
+	ct_token_gone(test, &token);
+}
+
+/* Whoever goes last takes the parent with him, and nobody does before. */
+static void s7_the_parent_first(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct brood *broods = new_broods(test, p);
+
+	ctx_put(p);
+	put_all(&broods[0]);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+	ct_expect_live(test, broods[1].of[0]);
+	put_all(&broods[1]);
+	ct_token_gone(test, &token);
+}
+
+static void s7_the_parent_last(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct brood *broods = new_broods(test, p);
+
+	put_all(&broods[1]);
+	put_all(&broods[0]);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+	ct_expect_live(test, p);
+	ctx_put(p);
+	ct_token_gone(test, &token);
+}
+
+static void s7_the_parent_in_between(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct brood *broods = new_broods(test, p);
+
+	put_all(&broods[1]);
+	ctx_put(p);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+	put_all(&broods[0]);
+	ct_token_gone(test, &token);
+}
+
+/* A reference on the parent, found through a child, when all others are gone. */
+static void s7_a_parent_that_is_found_again(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct ctx *c = ct_cancel(test, p), *late;
+	struct ctx_origin origin;
+	int i;
+
+	ctx_cancel(p);
+	ctx_put(p);
+	for (i = 0; i < 3; i++) {
+		KUNIT_ASSERT_EQ(test, ctx_origin(c, &origin), 0);
+		KUNIT_ASSERT_PTR_EQ(test, origin.ctx, p);
+		ctx_get(p);
+		late = ct_cancel(test, p);
+		ctx_put(p);
+		ct_expect_done(test, late, -ECANCELED, -ECANCELED);
+		ctx_put(c);
+		c = late;
+	}
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+	ctx_put(c);
+	ct_token_gone(test, &token);
+}
+
+/* Children that hold no reference on it themselves, but on what is between. */
+static void s7_below_a_value(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *p = spread_out_token(test, &token);
+	struct ctx *v = ct_value(test, p, test, test);
+	struct brood *broods = new_broods(test, v);
+
+	ctx_put(v);
+	put_all(&broods[0]);
+	ctx_cancel(p);
+	ct_expect_done(test, broods[1].of[7], -ECANCELED, -ECANCELED);
+	ctx_put(p);
+	put_all(&broods[1]);
+	ct_token_gone(test, &token);
+}
+
+struct crowd {
+	struct ctx *p;
+	atomic_t *gate;
+	unsigned int bad;
+};
+
+static int crowd_fn(void *arg)
+{
+	struct crowd *crowd = arg;
+	unsigned int after = 0, n = 0;
+
+	atomic_dec(crowd->gate);
+	ct_spin_until(!atomic_read(crowd->gate));
+	/* Until it was born done a few times. */
+	while (after < 3) {
+		struct ctx *c = ctx_with_cancel(crowd->p, GFP_KERNEL);
+
+		if (IS_ERR(c))
+			return PTR_ERR(c);
+		after += ctx_is_done(c);
+		crowd->bad += after && !ctx_is_done(c);
+		if (!ctx_is_done(c) && (n++ & 1))
+			ctx_cancel(c);
+		ctx_put(c);
+	}
+	ctx_put(crowd->p);
+	return 0;
+}
+
+/* Derivation from two CPUs and cancellation, all of them the last to go at times. */
+static void s5_deriving_races_with_cancelling(struct kunit *test)
+{
+	int round;
+
+	for (round = 0; round < ct_times(100); round++) {
+		atomic_t gate = ATOMIC_INIT(3);
+		struct crowd crowds[2] = {};
+		struct ct_helper helpers[2];
+		struct ct_token token;
+		struct ctx *p = spread_out_token(test, &token);
+		struct ctx *held = ct_cancel(test, p);
+		int i;
+
+		for (i = 0; i < 2; i++) {
+			crowds[i].p = ctx_get(p);
+			crowds[i].gate = &gate;
+			ct_helper_start_on(test, &helpers[i], crowd_fn, &crowds[i], i);
+		}
+		atomic_dec(&gate);
+		ct_spin_until(!atomic_read(&gate));
+		ct_busy_ns(round * 500);
+		ctx_cancel(p);
+		ctx_put(p);
+		ct_expect_done(test, held, -ECANCELED, -ECANCELED);
+		ctx_put(held);
+		for (i = 0; i < 2; i++) {
+			KUNIT_EXPECT_EQ(test, ct_helper_join(test, &helpers[i]), 0);
+			KUNIT_EXPECT_EQ(test, crowds[i].bad, 0);
+		}
+		ct_token_gone(test, &token);
+	}
+}
+
+static struct kunit_case spread_cases[] = {
+	KUNIT_CASE(s5_clashing_spreads_a_parent),
+	KUNIT_CASE(s5_children_on_every_list_are_reached),
+	KUNIT_CASE(s5_from_above_and_with_what_hangs_below),
+	KUNIT_CASE(s4_a_child_leaves_its_list_alone),
+	KUNIT_CASE(s6_born_done_under_it),
+	KUNIT_CASE(s7_the_parent_first),
+	KUNIT_CASE(s7_the_parent_last),
+	KUNIT_CASE(s7_the_parent_in_between),
+	KUNIT_CASE(s7_a_parent_that_is_found_again),
+	KUNIT_CASE(s7_below_a_value),
+	KUNIT_CASE_SLOW(s5_deriving_races_with_cancelling),
+	{ }
+};
+
+static struct kunit_suite spread_suite = {
+	.name = "ctx_spread",
+	.test_cases = spread_cases,
+};
+
+kunit_test_suite(spread_suite);
