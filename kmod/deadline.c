@@ -196,8 +196,10 @@ static __always_inline void ctx_deadline_begin(struct ctx_deadline *d, struct ct
 					       struct ctx_when when, enum ctx_fate fate,
 					       enum hrtimer_mode mode, u8 kind, gfp_t gfp)
 {
+	struct ctx_nest *nest;
+
 	kind |= ctx_deadline_kind(ctx_scope(parent)->timed, when.clock);
-	ctx_scope_init(&d->scope, parent, kind);
+	nest = ctx_scope_init(&d->scope, parent, kind);
 	d->scope.timed = d;
 	d->scope.state.cause = when.cause;
 	if (kind & CTX_F_USER || IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
@@ -208,7 +210,7 @@ static __always_inline void ctx_deadline_begin(struct ctx_deadline *d, struct ct
 		ctx_born_ended(&d->scope, &ctx_by_timer);
 	else if (likely(!ctx_err(parent)))
 		hrtimer_start_expires(&d->timer, mode);
-	ctx_scope_start(&d->scope, gfp);
+	ctx_scope_start(&d->scope, nest, gfp);
 }
 
 /*

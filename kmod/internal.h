@@ -6,6 +6,7 @@
  *	user     contexts that processes see: ids, owners, bounds
  *	thread, wait, after, describe
  *	deadline, value
+ *	index	 what makes a look-up of values quick
  *	cancel   claiming, the walk over a subtree, settling
  *	callback
  *	tree     nodes, references, homes
@@ -27,8 +28,10 @@
 
 #include <linux/container_of.h>
 #include <linux/ctx.h>
+#include <linux/hash.h>
 #include <linux/hrtimer.h>
 #include <linux/pid.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
@@ -142,7 +145,53 @@ struct ctx_value {
 	void (*release)(void *value);
 };
 
-void ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home);
+/* Slots from its home that a value may be put into. */
+#define CTX_PROBE	12
+
+/*
+ * A hash table of ranks, probed linearly. Slots of lower ranks than one's own are
+ * constant while one has a reference. The table is replaced by a larger one, and
+ * freed after a grace period.
+ */
+struct ctx_table {
+	struct rcu_head rcu;
+	u16 *slot;		/* homes + CTX_PROBE of them, behind the nodes; 0 is empty */
+	u64 homes;
+	struct ctx_value *node[];	/* by rank, of which the lowest is 1 */
+};
+
+/*
+ * What the values of a segment share. @tip is the highest rank; who moved it there
+ * writes the table.
+ */
+struct ctx_index {
+	struct ctx_table __rcu *table;
+	struct ctx_value *above;	/* the nearest that is not in the table */
+	unsigned int tip;
+	u16 first;			/* rank of the owner; lower ones are plain */
+	u16 room;			/* highest rank for which the table has room */
+};
+
+/* In the link of a member, which points to its index, not to the value above. */
+#define CTX_INDEXED	1UL
+
+static inline struct ctx_index *ctx_index_of(unsigned long link)
+{
+	return link & CTX_INDEXED ? (struct ctx_index *)(link - CTX_INDEXED) : NULL;
+}
+
+/* For who writes it, or has nobody beside him. */
+static inline struct ctx_table *ctx_index_table(const struct ctx_index *index)
+{
+	return rcu_dereference_protected(index->table, true);
+}
+
+static inline u16 *ctx_table_home(const struct ctx_table *table, const void *key)
+{
+	return table->slot + (hash_ptr(key, 32) * table->homes >> 32);
+}
+
+struct ctx_nest *ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home);
 
 static inline enum ctx_kind ctx_kind(const struct ctx *ctx)
 {
@@ -273,8 +322,8 @@ static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 	ctx->nest = 0;
 }
 
-/* A new scope: unlisted, live, with one reference. */
-static inline void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind)
+/* A new scope: unlisted, live, with one reference. Returns where it is to be listed. */
+static inline struct ctx_nest *ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind)
 {
 	struct ctx_scope *home = ctx_scope(parent);
 
@@ -283,10 +332,10 @@ static inline void ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u
 	atomic_set(&scope->own.busy, 1);
 	scope->timed = home->timed;
 	/* Pairs with the release in ctx_spread_out(). */
-	if (likely(!smp_load_acquire(&home->spread)))
-		ctx_hold(parent);
-	else
-		ctx_spread_join(scope, home);
+	if (unlikely(smp_load_acquire(&home->spread)))
+		return ctx_spread_join(scope, home);
+	ctx_hold(parent);
+	return &home->own;
 }
 
 static inline bool ctx_cause_valid(int cause)
@@ -311,7 +360,7 @@ void ctx_tree_flush(void);
 void ctx_reap_leaks(void);
 void ctx_tree_exit(void);
 void ctx_scope_setup(struct ctx_scope *scope);
-void ctx_scope_start(struct ctx_scope *scope, gfp_t gfp);
+void ctx_scope_start(struct ctx_scope *scope, struct ctx_nest *nest, gfp_t gfp);
 struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
 
@@ -402,13 +451,39 @@ ktime_t ctx_clock_now(clockid_t clock);
 ktime_t ctx_effective_deadline(const struct ctx_scope *scope);
 
 /* value.c */
+
+/* Whether a value whose key is the one asked for is meant. */
+typedef bool (*ctx_match_t)(const struct ctx_value *v, const void *arg);
+
 int ctx_value_init(void);
 void ctx_value_exit(void);
 void ctx_value_flush(void);
 void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
-		     void (*release)(void *value), u8 kind);
+		     void (*release)(void *value), u8 kind, gfp_t gfp);
+const struct ctx_value *ctx_value_find(const struct ctx *ctx, const void *key,
+				       ctx_match_t match, const void *arg);
 void ctx_value_release(struct ctx *ctx);
 struct kmem_cache *ctx_node_cache(void);
+
+/* index.c */
+void __ctx_index_join(struct ctx_value *v, gfp_t gfp);
+void ctx_index_leave(struct ctx_index *index, struct ctx_value *v);
+void ctx_index_free(struct ctx_index *index);
+
+/* Plain values in a row before there is an index. */
+#define CTX_RUN	5
+
+static inline void ctx_index_join(struct ctx_value *v, gfp_t gfp)
+{
+	const struct ctx_value *above = v->node.value;
+
+	if (!above)
+		v->node.rank = 0;
+	else if (!(above->node.link & CTX_INDEXED) && above->node.rank + 1 < CTX_RUN)
+		v->node.rank = above->node.rank + 1;
+	else
+		__ctx_index_join(v, gfp);
+}
 
 /* wait.c */
 bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope);

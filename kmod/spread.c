@@ -61,31 +61,28 @@ void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp)
 	kfree(spread);
 }
 
-static atomic_t *ctx_spread_refs(struct ctx_scope *scope, u8 nest)
-{
-	return &scope->spread->at[nest - 1].nest.refs;
-}
-
 /*
  * Which of the home's lists a new scope goes to, and its reference on its parent:
  * counted there too if the parent is the home, on which the caller has one.
  */
-void ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home)
+struct ctx_nest *ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home)
 {
 	struct ctx *parent = scope->node.parent;
-	u8 nest = 1 + (raw_smp_processor_id() & home->spread->mask);
+	struct ctx_nest *nest;
 
-	scope->node.nest = nest;
+	scope->node.nest = 1 + (raw_smp_processor_id() & home->spread->mask);
+	nest = ctx_nest_of(home, scope->node.nest);
 	if (!ctx_is_scope(parent))
 		ctx_hold(parent);
-	else if (unlikely(atomic_inc_return(ctx_spread_refs(home, nest)) <= 0))
+	else if (unlikely(atomic_inc_return(&nest->refs) <= 0))
 		refcount_inc(&parent->ref);
+	return nest;
 }
 
 /* Returns false if it went to the scope's own count before, where it is to be dropped. */
 bool ctx_spread_drop(struct ctx_scope *scope, u8 nest)
 {
-	return atomic_dec_return_release(ctx_spread_refs(scope, nest)) >= 0;
+	return atomic_dec_return_release(&ctx_nest_of(scope, nest)->refs) >= 0;
 }
 
 /*

@@ -131,9 +131,8 @@ static bool ctx_count_clash(struct ctx_scope *home)
 }
 
 static __always_inline void ctx_scope_begin(struct ctx_scope *scope, struct ctx_scope *home,
-					    bool timed, gfp_t gfp)
+					    struct ctx_nest *nest, bool timed, gfp_t gfp)
 {
-	struct ctx_nest *nest = ctx_nest_of(home, scope->node.nest);
 	/* A hint, three instructions instead of a trylock's twelve. */
 	bool clash = raw_spin_is_locked(&nest->lock);
 	unsigned long flags;
@@ -142,7 +141,7 @@ static __always_inline void ctx_scope_begin(struct ctx_scope *scope, struct ctx_
 	raw_spin_lock_irqsave(&nest->lock, flags);
 	live = ctx_scope_list(scope, home, nest, timed);
 	if (unlikely(clash))
-		clash = !scope->node.nest && ctx_count_clash(home);
+		clash = nest == &home->own && ctx_count_clash(home);
 	raw_spin_unlock_irqrestore(&nest->lock, flags);
 
 	if (unlikely(clash))
@@ -151,21 +150,25 @@ static __always_inline void ctx_scope_begin(struct ctx_scope *scope, struct ctx_
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 }
 
-/* Begins a scope that was initialised; @gfp is what may be used in passing. */
-void ctx_scope_start(struct ctx_scope *scope, gfp_t gfp)
+/*
+ * Begins a scope that was initialised, on the list that this gave; @gfp is what may
+ * be used in passing.
+ */
+void ctx_scope_start(struct ctx_scope *scope, struct ctx_nest *nest, gfp_t gfp)
 {
-	ctx_scope_begin(scope, ctx_home(scope), ctx_is_timed(scope), gfp);
+	ctx_scope_begin(scope, ctx_home(scope), nest, ctx_is_timed(scope), gfp);
 }
 
 /* Inlined where everybody derives: 14 instructions less. */
 static __always_inline struct ctx *__ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp)
 {
 	struct ctx_scope *scope = kmem_cache_alloc(ctx_cancel_cache, gfp);
+	struct ctx_nest *nest;
 
 	if (unlikely(!scope))
 		return ERR_PTR(-ENOMEM);
-	ctx_scope_init(scope, parent, kind);
-	ctx_scope_begin(scope, ctx_scope(parent), false, gfp);
+	nest = ctx_scope_init(scope, parent, kind);
+	ctx_scope_begin(scope, ctx_scope(parent), nest, false, gfp);
 	return &scope->node;
 }
 

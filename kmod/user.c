@@ -10,7 +10,9 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pid.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
+#include <linux/siphash.h>
 #include <linux/user_namespace.h>
 
 #include "internal.h"
@@ -43,7 +45,7 @@ static DEFINE_HASHTABLE(ctx_accounts, 8);
 
 static struct kmem_cache *ctx_user_cache;
 static atomic64_t ctx_last_id;
-static const char ctx_user_key;
+static siphash_key_t ctx_user_secret;
 
 static struct ctx_account *ctx_account_find(kuid_t uid, const struct ctx_account *parent)
 {
@@ -201,8 +203,9 @@ struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when
 		return ERR_CAST(user);
 	user->keep = keep;
 	if (kind == CTX_CANCEL || !ctx_deadline_start_user(&user->deadline, parent, when, kind)) {
-		ctx_scope_init(&user->scope, parent, kind | CTX_F_USER);
-		ctx_scope_start(&user->scope, GFP_KERNEL_ACCOUNT);
+		struct ctx_nest *nest = ctx_scope_init(&user->scope, parent, kind | CTX_F_USER);
+
+		ctx_scope_start(&user->scope, nest, GFP_KERNEL_ACCOUNT);
 	}
 	return &user->ctx;
 }
@@ -217,6 +220,15 @@ struct ctx *ctx_user_without_cancel(struct ctx *parent)
 	return &user->ctx;
 }
 
+/*
+ * What stands for the bytes of a key in a node. Nobody can choose keys that have
+ * it in common; should some have, the bytes decide.
+ */
+static const void *ctx_user_hash(const void *key, u32 key_len)
+{
+	return (const void *)(unsigned long)siphash(key, key_len, &ctx_user_secret);
+}
+
 /* Takes over @bytes, unless it fails. */
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes)
 {
@@ -225,24 +237,33 @@ struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes)
 	if (IS_ERR(user))
 		return ERR_CAST(user);
 	user->bytes = bytes;
-	ctx_value_start(&user->value, parent, &ctx_user_key, bytes, NULL,
-			CTX_VALUE | CTX_F_USER);
+	ctx_value_start(&user->value, parent, ctx_user_hash(bytes->data, bytes->key_len), bytes,
+			NULL, CTX_VALUE | CTX_F_USER, GFP_KERNEL_ACCOUNT);
 	return &user->ctx;
+}
+
+struct ctx_user_name {
+	const void *key;
+	u32 key_len;
+};
+
+static bool ctx_user_match(const struct ctx_value *v, const void *arg)
+{
+	const struct ctx_bytes *bytes = v->value;
+	const struct ctx_user_name *name = arg;
+
+	return v->node.kind & CTX_F_USER && bytes->key_len == name->key_len &&
+	       !memcmp(bytes->data, name->key, name->key_len);
 }
 
 /* The nearest value under a key. The caller's reference on @ctx keeps it. */
 const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len)
 {
-	const struct ctx_value *v;
+	const struct ctx_user_name name = { key, key_len };
+	const struct ctx_value *v = ctx_value_find(ctx, ctx_user_hash(key, key_len),
+						   ctx_user_match, &name);
 
-	for (v = ctx_first_value(ctx); v; v = v->node.value) {
-		const struct ctx_bytes *bytes = v->value;
-
-		if (v->key == &ctx_user_key && bytes->key_len == key_len &&
-		    !memcmp(bytes->data, key, key_len))
-			return bytes;
-	}
-	return NULL;
+	return v ? v->value : NULL;
 }
 
 void ctx_user_free(struct ctx *ctx)
@@ -267,6 +288,7 @@ static void ctx_user_ctor(void *object)
 
 int ctx_user_init(void)
 {
+	get_random_bytes(&ctx_user_secret, sizeof(ctx_user_secret));
 	ctx_user_cache = kmem_cache_create("ctx_user", sizeof(struct ctx_user), 0,
 					   SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT, ctx_user_ctor);
 	return ctx_user_cache ? 0 : -ENOMEM;

@@ -3,10 +3,11 @@
  * Values: nodes that carry one key and one value, and share everything else with
  * what is above them.
  *
- * A look-up follows ->value from one value node to the next, under RCU. Each
- * node is freed by a grace period of its own that begins when its last reference
- * is gone; the nodes above it lose theirs later, so a reader who got hold of one
- * can follow the chain to the root (S9).
+ * A look-up follows ->value from one value node to the next, or asks the index
+ * that some of them share: see index.c. Each node is freed by a grace period of
+ * its own that begins when its last reference is gone; the nodes above it lose
+ * theirs later, so who holds a reference on one, or got hold of it under RCU, can
+ * follow the chain to the root (S9).
  */
 #include <linux/llist.h>
 #include <linux/rcupdate.h>
@@ -52,19 +53,29 @@ static void ctx_value_retire(struct rcu_head *rcu)
 {
 	struct ctx_value *v = container_of(rcu, struct ctx_value, node.rcu);
 
+	/* Only the first of a segment still has it. */
+	if (ctx_index_of(v->node.link))
+		ctx_index_free(ctx_index_of(v->node.link));
 	if (!v->release)
 		ctx_value_free(v);
 	else if (llist_add((struct llist_node *)rcu, &ctx_released))
 		schedule_work(&ctx_release_work);
 }
 
-/* The last reference of a value or without-cancel context is gone. */
+/* The last reference is gone, but for those that a value holds on what is above. */
 void ctx_value_release(struct ctx *ctx)
 {
-	if (ctx_kind(ctx) == CTX_VALUE)
-		call_rcu(&ctx->rcu, ctx_value_retire);
-	else
-		ctx_value_free(container_of(ctx, struct ctx_value, node));
+	struct ctx_value *v = container_of(ctx, struct ctx_value, node);
+	struct ctx_index *index;
+
+	if (!ctx_is_value(ctx)) {
+		ctx_value_free(v);
+		return;
+	}
+	index = ctx_index_of(ctx->link);
+	if (index)
+		ctx_index_leave(index, v);
+	call_rcu(&ctx->rcu, ctx_value_retire);
 }
 
 /* Until every release that RCU has let through so far has run. */
@@ -75,12 +86,13 @@ void ctx_value_flush(void)
 }
 
 void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
-		     void (*release)(void *value), u8 kind)
+		     void (*release)(void *value), u8 kind, gfp_t gfp)
 {
 	ctx_node_init(&v->node, ctx_hold(parent), parent->state, kind);
 	v->key = key;
 	v->value = value;
 	v->release = release;
+	ctx_index_join(v, gfp);
 }
 
 /**
@@ -111,10 +123,104 @@ struct ctx *ctx_with_value(struct ctx *parent, const void *key, void *value,
 	v = kmem_cache_alloc(ctx_value_cache, gfp);
 	if (!v)
 		return ERR_PTR(-ENOMEM);
-	ctx_value_start(v, parent, key, value, release, CTX_VALUE);
+	ctx_value_start(v, parent, key, value, release, CTX_VALUE, gfp);
 	return &v->node;
 }
 EXPORT_SYMBOL_GPL(ctx_with_value);
+
+/* Keys of processes are hashes: no pointer, even if it should have the same bits. */
+static bool ctx_match_key(const struct ctx_value *v, const void *arg)
+{
+	return !(v->node.kind & CTX_F_USER);
+}
+
+/*
+ * The nearest of what has a lower rank than @rank. Of values with one key, the
+ * nearer is in the later slot.
+ *
+ * Of the table only what those values are in is stable, and it may be replaced.
+ * Any grace period waits for a section without preemption, which is cheaper here
+ * than one with.
+ */
+static __always_inline const struct ctx_value *
+ctx_table_find(const struct ctx_index *index, unsigned long rank, const void *key,
+	       ctx_match_t match, const void *arg)
+{
+	const struct ctx_value *v, *found = NULL;
+	const struct ctx_table *table;
+	unsigned long at;
+	const u16 *slot;
+
+	rcu_read_lock_sched();
+	table = rcu_dereference_sched(index->table);
+	for (slot = ctx_table_home(table, key); (at = READ_ONCE(*slot)); slot++) {
+		/* Else gcc has it in two registers, one for each of its uses. */
+		OPTIMIZER_HIDE_VAR(at);
+		if (at >= rank)
+			continue;
+		v = READ_ONCE(table->node[at]);
+		if (v->key == key && match(v, arg))
+			found = v;
+	}
+	rcu_read_unlock_sched();
+	return found;
+}
+
+/*
+ * Looks up from @*from, through plain values and at most one index. If nothing is
+ * found, @*from is where to go on.
+ *
+ * What ->value and ->above lead to needs no protection of its own: the caller's
+ * reference or section keeps it, and the index of a member.
+ */
+static __always_inline const struct ctx_value *
+ctx_find_step(const struct ctx_value **from, const void *key, ctx_match_t match, const void *arg)
+{
+	const struct ctx_value *v = *from, *found;
+	const struct ctx_index *index;
+	unsigned long link;
+
+	for (;;) {
+		if (v->key == key && match(v, arg))
+			return v;
+		link = READ_ONCE(v->node.link);
+		if (link & CTX_INDEXED)
+			break;
+		v = (const struct ctx_value *)link;
+		if (!v)
+			goto none;
+	}
+	index = ctx_index_of(link);
+	found = ctx_table_find(index, v->node.rank, key, match, arg);
+	/* Pairs with ctx_index_leave(): released meanwhile, @v is plain. */
+	smp_rmb();
+	if (likely(READ_ONCE(v->node.link) == link)) {
+		if (found)
+			return found;
+		v = index->above;
+	}
+none:
+	*from = v;
+	return NULL;
+}
+
+/* The nearest value under @key, at @v or above, of which @match says that it is. */
+static noinline const struct ctx_value *
+ctx_find(const struct ctx_value *v, const void *key, ctx_match_t match, const void *arg)
+{
+	const struct ctx_value *found = NULL;
+
+	while (v && !found)
+		found = ctx_find_step(&v, key, match, arg);
+	return found;
+}
+
+/* As ctx_value(), for keys that @match tells apart; it must not sleep. */
+const struct ctx_value *ctx_value_find(const struct ctx *ctx, const void *key,
+				       ctx_match_t match, const void *arg)
+{
+	return ctx_find(ctx_first_value(ctx), key, match, arg);
+}
 
 /**
  * ctx_value - look up a value
@@ -131,18 +237,17 @@ EXPORT_SYMBOL_GPL(ctx_with_value);
  */
 void *ctx_value(const struct ctx *ctx, const void *key)
 {
-	const struct ctx_value *v;
-	void *value = NULL;
+	const struct ctx_value *v = container_of(ctx, struct ctx_value, node), *found;
 
-	rcu_read_lock();
-	for (v = ctx_first_value(ctx); v; v = v->node.value) {
-		if (v->key == key) {
-			value = v->value;
-			break;
-		}
+	if (!ctx_is_value(ctx)) {
+		v = ctx->value;
+		if (!v)
+			return NULL;
 	}
-	rcu_read_unlock();
-	return value;
+	found = ctx_find_step(&v, key, ctx_match_key, NULL);
+	if (unlikely(!found && v))
+		found = ctx_find(v, key, ctx_match_key, NULL);
+	return found ? found->value : NULL;
 }
 EXPORT_SYMBOL_GPL(ctx_value);
 

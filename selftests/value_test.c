@@ -371,6 +371,36 @@ TEST_F(value, a_long_chain_of_values)
 		close(fds[i]);
 }
 
+/* The same at every depth, and beside it. */
+TEST_F(value, s9_every_depth_and_a_branch_of_each)
+{
+	char key[16], value[16], other[16];
+	int fds[40];
+	size_t i, k;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		int branch;
+
+		snprintf(key, sizeof(key), "key%zu", i);
+		snprintf(value, sizeof(value), "value%zu", i);
+		fds[i] = ctx_set(i ? fds[i - 1] : self->bg, key, value);
+		branch = ctx_set(i ? fds[i - 1] : self->bg, key, "branch");
+		ASSERT_LE(0, branch);
+		ASSERT_STREQ(value, ctx_get(fds[i], key));
+		ASSERT_STREQ("branch", ctx_get(branch, key));
+		for (k = 0; k < i; k++) {
+			snprintf(key, sizeof(key), "key%zu", k);
+			snprintf(other, sizeof(other), "value%zu", k);
+			ASSERT_STREQ(other, ctx_get(fds[i], key));
+			ASSERT_STREQ(other, ctx_get(branch, key));
+		}
+		ASSERT_STREQ("(none)", ctx_get(fds[i], "branch"));
+		close(branch);
+	}
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+}
+
 TEST_F(value, closing_it_cancels_nothing)
 {
 	int ctx = ctx_derive(self->bg, 0);

@@ -144,6 +144,39 @@ static void s9_no_release_if_there_was_no_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), (int)derived);
 }
 
+/* What speeds up look-ups is done without, and had again when there is memory. */
+static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *test)
+{
+	enum { N = 150 };
+	static const char keys[N + 1];
+	struct ctx *node[N];
+	unsigned int nth, failures;
+	int from, until, i, k, bad = 0;
+
+	/* The first allocation is that of the context itself. */
+	for (nth = 2; nth < 4; nth++) {
+		failures = 0;
+		for (from = 0; from < N; from += 3) {
+			until = from + 1 + from % 17;
+			for (i = 0; i < N; i++) {
+				if (i >= from && i < until)
+					fail_from(nth);
+				node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
+						   &keys[i], &node[i]);
+				failures += i >= from && i < until && !fail_end();
+			}
+			for (i = 0; i < N; i += 7)
+				for (k = 0; k <= N; k++)
+					bad += ctx_value(node[i], &keys[k]) !=
+					       (k <= i ? &node[k] : NULL);
+			for (i = N; i--; )
+				ctx_put(node[i]);
+		}
+		KUNIT_EXPECT_GT(test, failures, 0U);
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
 static int count_fn(struct ctx *ctx, void *data)
 {
 	atomic_inc(data);
@@ -226,6 +259,7 @@ static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(s2_derivation_without_memory_is_enomem),
 	KUNIT_CASE(s2_passed_deadlines_without_memory_are_enomem),
 	KUNIT_CASE(s9_no_release_if_there_was_no_memory),
+	KUNIT_CASE(s9_values_are_found_whatever_there_was_no_memory_for),
 	KUNIT_CASE(thread_run_without_memory_is_enomem),
 	KUNIT_CASE(s3_cancelling_needs_no_memory),
 	{ }

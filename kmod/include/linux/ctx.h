@@ -69,12 +69,20 @@ struct ctx {
 		};
 		struct rcu_head rcu;	/* released */
 	};
-	struct ctx_value *value;	/* the nearest value strictly above */
+	union {
+		struct ctx_value *value;	/* the nearest value strictly above */
+		unsigned long link;		/* of a value: see ctx_index_of() */
+	};
 	refcount_t ref;
 	u8 kind;			/* constant; enum ctx_kind and CTX_F_* */
 	u8 flags;			/* under the scope's own lock */
-	u8 taken;			/* under the home's lock; see cancel.c */
-	u8 nest;			/* constant; which of the home's lists */
+	union {
+		struct {
+			u8 taken;	/* under the home's lock; see cancel.c */
+			u8 nest;	/* constant; which of the home's lists */
+		};
+		u16 rank;	/* of a value: constant; see index.c */
+	};
 };
 
 /**

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * An index over the values of a chain, so that a look-up costs the same however
+ * many there are (S9).
+ *
+ * A *segment* is a run of values, each the nearest above the next, that share an
+ * index: a hash table of their ranks. The *first* of them owns the index, which
+ * is freed with it, after a grace period: the others keep it alive. A new value
+ * joins the segment of the one above if that is its *tip*, the last so far. Below
+ * any other member it begins a branch: it is *plain*, known to nobody but those
+ * below it, and CTX_RUN plain values in a row make the next one begin a segment of
+ * its own, which has them in its table too.
+ *
+ * A look-up from a member heeds what has a lower rank than its own, so it sees
+ * neither what is below nor beside it, and nothing that it does see is written
+ * while it looks: that was there before the member was, and stays until it goes.
+ *
+ * Who moves ->tip by compare-and-exchange, from the rank of a value on which he
+ * holds a reference to the next, alone writes the table from then on: the new
+ * member cannot be derived from yet, and when its last reference goes it is the
+ * tip again, as all that came later held references on it. Last in, first out: so
+ * a slot is emptied without a trace, and what was put further for its sake has
+ * gone before. The previous writer's stores come first: he has either made the
+ * one above, and so come before the reference on it, or given the tip back with
+ * a release that pairs with that exchange.
+ *
+ * An index is a matter of speed only: without memory for it a value is plain.
+ */
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/sizes.h>
+
+#include "internal.h"
+
+/* How many plain values in a row the table of an index may have. */
+#define CTX_RUN_MAX	1000
+
+/*
+ * Bytes of a table for each value, when it is full: 8 for the pointer, the others
+ * for slots, of which about one in eight is taken then. With one value more than
+ * fits, it is replaced by one of twice the size.
+ */
+#define CTX_TABLE_SHARE	24
+#define CTX_TABLE_MIN	192
+#define CTX_TABLE_MAX	SZ_512K
+
+static void ctx_table_free_rcu(struct rcu_head *rcu)
+{
+	kvfree(container_of(rcu, struct ctx_table, rcu));
+}
+
+static unsigned int ctx_table_room(size_t size)
+{
+	return size / CTX_TABLE_SHARE + 1;
+}
+
+/* The smallest that has room for @n values, in a size that the allocator has. */
+static size_t ctx_table_size(unsigned int n)
+{
+	size_t size = CTX_TABLE_MIN;
+
+	while (ctx_table_room(size) < n)
+		size = roundup_pow_of_two(size + 1);
+	return size;
+}
+
+/* An empty table for @n values or more. */
+static struct ctx_table *ctx_table_alloc(unsigned int n, unsigned int *room, gfp_t gfp)
+{
+	const size_t max = gfpflags_allow_blocking(gfp) ? CTX_TABLE_MAX :
+							  PAGE_SIZE << PAGE_ALLOC_COSTLY_ORDER;
+	const size_t size = ctx_table_size(n);
+	struct ctx_table *table = size <= max ? kvzalloc(size, gfp) : NULL;
+
+	if (!table)
+		return NULL;
+	*room = ctx_table_room(size);
+	table->slot = (u16 *)&table->node[*room + 1];
+	table->homes = (u16 *)((u8 *)table + size) - table->slot - CTX_PROBE;
+	return table;
+}
+
+/*
+ * Puts @v into a slot, unless there are too many of the same hash already. The
+ * last slot of a table stays empty.
+ */
+static bool ctx_table_add(struct ctx_table *table, struct ctx_value *v, unsigned int rank)
+{
+	u16 *slot = ctx_table_home(table, v->key), *end = slot + CTX_PROBE;
+
+	while (*slot)
+		if (++slot == end)
+			return false;
+	WRITE_ONCE(table->node[rank], v);
+	/*
+	 * Who looks it up from further down came after. This is for somebody under
+	 * RCU whose context has just gone: pairs with the dependency in
+	 * ctx_table_find().
+	 */
+	smp_store_release(slot, rank);
+	return true;
+}
+
+static void ctx_table_remove(struct ctx_table *table, struct ctx_value *v)
+{
+	u16 *slot = ctx_table_home(table, v->key);
+
+	while (*slot != v->node.rank)
+		slot++;
+	WRITE_ONCE(*slot, 0);
+}
+
+/* In the order of ranks, so that what goes first stands further from home. */
+static bool ctx_table_add_all(struct ctx_table *table, struct ctx_value * const *node,
+			      unsigned int n)
+{
+	unsigned int rank;
+
+	for (rank = 1; rank <= n; rank++)
+		if (!ctx_table_add(table, node[rank], rank))
+			return false;
+	return true;
+}
+
+/* Replaces a full table by a larger one that has @v too. */
+static bool ctx_index_grow(struct ctx_index *index, struct ctx_value *v, gfp_t gfp)
+{
+	struct ctx_table *old = ctx_index_table(index), *table;
+	const unsigned int n = v->node.rank - 1;
+	unsigned int room;
+
+	table = ctx_table_alloc(n + 1, &room, gfp);
+	if (!table)
+		return false;
+	if (!ctx_table_add_all(table, old->node, n) || !ctx_table_add(table, v, n + 1)) {
+		kvfree(table);
+		return false;
+	}
+	index->room = room;
+	rcu_assign_pointer(index->table, table);
+	call_rcu(&old->rcu, ctx_table_free_rcu);
+	return true;
+}
+
+/* Makes @v the tip of a segment if the one above is. */
+static bool ctx_index_extend(struct ctx_index *index, struct ctx_value *v, unsigned int tip,
+			     gfp_t gfp)
+{
+	bool added;
+
+	v->node.rank = 0;
+	/* Fully ordered: see above for what comes before. */
+	if (READ_ONCE(index->tip) != tip || cmpxchg(&index->tip, tip, tip + 1) != tip)
+		return false;
+	v->node.rank = tip + 1;
+	added = tip < index->room ? ctx_table_add(ctx_index_table(index), v, tip + 1) :
+				    ctx_index_grow(index, v, gfp);
+	if (!added) {
+		v->node.rank = 0;
+		/* Pairs with the exchange above, by whoever is next. */
+		smp_store_release(&index->tip, tip);
+	}
+	return added;
+}
+
+/* Fills a new index with the @run plain values from @above upwards, and @v. */
+static bool ctx_index_fill(struct ctx_index *index, struct ctx_value *v,
+			   struct ctx_value *above, unsigned int run)
+{
+	struct ctx_table *table = ctx_index_table(index);
+	unsigned int i;
+
+	for (i = run; i; i--, above = above->node.value)
+		table->node[i] = above;
+	index->above = above;
+	index->first = run + 1;
+	index->tip = run + 1;
+	return ctx_table_add_all(table, table->node, run) && ctx_table_add(table, v, run + 1);
+}
+
+/* An index of which @v is the first member. */
+static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *above, gfp_t gfp)
+{
+	const unsigned int run = above->node.rank + 1;
+	struct ctx_index *index = kmalloc(sizeof(*index), gfp);
+	struct ctx_table *table;
+	unsigned int room;
+
+	v->node.rank = run < CTX_RUN_MAX ? run : 0;
+	table = index ? ctx_table_alloc(run + 1, &room, gfp) : NULL;
+	if (!table) {
+		kfree(index);
+		return NULL;
+	}
+	index->room = room;
+	RCU_INIT_POINTER(index->table, table);
+	if (!ctx_index_fill(index, v, above, run)) {
+		/* One key too often: without those that have it, next time. */
+		v->node.rank = 0;
+		ctx_index_free(index);
+		return NULL;
+	}
+	v->node.rank = run + 1;
+	return index;
+}
+
+/*
+ * Makes a new value a member of the segment above, or of a new one, if it can. The
+ * caller holds a reference on what is above it.
+ */
+void __ctx_index_join(struct ctx_value *v, gfp_t gfp)
+{
+	struct ctx_value *above = v->node.value;
+	struct ctx_index *index = ctx_index_of(above->node.link);
+
+	/* Nobody should be killed for it, or told. */
+	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL);
+	gfp |= __GFP_NORETRY | __GFP_NOWARN;
+	if (!index)
+		index = ctx_index_start(v, above, gfp);
+	else if (!ctx_index_extend(index, v, above->node.rank, gfp))
+		index = NULL;
+	if (index)
+		v->node.link = (unsigned long)index | CTX_INDEXED;
+}
+
+/*
+ * The last reference on a member is gone: it becomes plain. Its slot will be
+ * another's, so somebody under RCU who looks up from @v must not trust what he
+ * finds there afterwards: he sees the link changed if he can see anything of that.
+ *
+ * Once the first has gone nobody writes the table any more, and who is there may
+ * go on with it. The index is freed with @v.
+ */
+void ctx_index_leave(struct ctx_index *index, struct ctx_value *v)
+{
+	struct ctx_table *table = ctx_index_table(index);
+	const unsigned int rank = v->node.rank;
+
+	if (rank == index->first)
+		return;
+	WRITE_ONCE(v->node.link, (unsigned long)table->node[rank - 1]);
+	/* Pairs with the read barrier in ctx_find_step(). */
+	smp_wmb();
+	ctx_table_remove(table, v);
+	/* Pairs with the exchange in ctx_index_extend(). */
+	smp_store_release(&index->tip, rank - 1);
+}
+
+/* No reader is left. */
+void ctx_index_free(struct ctx_index *index)
+{
+	kvfree(ctx_index_table(index));
+	kfree(index);
+}
