@@ -68,46 +68,48 @@ bool ctx_in_callback(void)
 	return found;
 }
 
-/*
- * Runs what is registered on a claimed scope: nothing can be added any more.
- * Returns false when the budget is spent first.
- */
-bool ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope)
+/* Under own.lock, dropped in between: runs one callback. Returns the lock's flags. */
+static unsigned long ctx_run_callback(struct ctx_walk *walk, struct ctx_scope *scope,
+				      unsigned long flags)
+	__must_hold(&scope->own.lock)
 {
-	unsigned long flags;
+	struct ctx_callback *cb = hlist_entry(scope->callbacks.first, struct ctx_callback, node);
+	struct ctx *ctx = cb->ctx;
+
+	ctx_queue_del(&scope->callbacks, &cb->node);
+	cb->ctx = NULL;
+	walk->run.cb = cb;
+	scope->run = &walk->run;
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+
+	ctx_run_begin(walk);
+	cb->fn(ctx, cb);
+	walk->budget -= CTX_COST_CALLBACK;
+	if (walk->yields)
+		cond_resched();
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	while (!list_empty(&scope->callbacks) && walk->budget > 0) {
-		struct ctx_callback *cb = list_first_entry(&scope->callbacks,
-							   struct ctx_callback, node);
-		struct ctx *ctx = cb->ctx;
-		bool awaited;
-
-		list_del(&cb->node);
-		cb->ctx = NULL;
-		walk->run.cb = cb;
-		scope->run = &walk->run;
-		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-
-		ctx_run_begin(walk);
-		cb->fn(ctx, cb);
-		walk->budget -= CTX_COST_CALLBACK;
-		if (walk->yields)
-			cond_resched();
-
-		raw_spin_lock_irqsave(&scope->own.lock, flags);
-		scope->run = NULL;
-		awaited = scope->node.flags & CTX_RUN_WAITER;
+	scope->run = NULL;
+	if (unlikely(scope->node.flags & CTX_RUN_WAITER)) {
 		scope->node.flags &= ~CTX_RUN_WAITER;
-		if (awaited) {
-			raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-			wake_up_var(&scope->run);
-			raw_spin_lock_irqsave(&scope->own.lock, flags);
-		}
+		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+		wake_up_var(&scope->run);
+		raw_spin_lock_irqsave(&scope->own.lock, flags);
 	}
-	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-	/* Without the lock: nobody adds, and what is left is for the worker. */
-	return list_empty(&scope->callbacks);
+	return flags;
+}
+
+/*
+ * Runs what is registered on a claimed scope: nothing can be added any more. Under
+ * own.lock, which is dropped in between; returns its flags. What is left when the
+ * budget is spent is for the worker.
+ */
+unsigned long ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope,
+				unsigned long flags)
+{
+	while (!ctx_queue_empty(&scope->callbacks) && walk->budget > 0)
+		flags = ctx_run_callback(walk, scope, flags);
+	return flags;
 }
 
 /**
@@ -152,41 +154,21 @@ int ctx_callback_add(struct ctx *ctx, struct ctx_callback *cb,
 		err = -ENOENT;
 	} else {
 		cb->ctx = ctx;
-		list_add_tail(&cb->node, &scope->callbacks);
+		ctx_queue_add(&scope->callbacks, &cb->node);
 	}
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return err;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_add);
 
-enum ctx_removal {
-	CTX_REMOVED,
-	CTX_NOT_THERE,
-	CTX_RUNNING,	/* and CTX_RUN_WAITER is set */
-	CTX_INSIDE,	/* running, and it is the caller */
-};
-
-static enum ctx_removal ctx_callback_unlist(struct ctx_scope *scope, struct ctx_callback *cb,
-					    bool wait)
+/* Under own.lock. */
+static __always_inline bool ctx_callback_unlist(struct ctx_scope *scope, struct ctx_callback *cb)
 {
-	enum ctx_removal result = CTX_NOT_THERE;
-	unsigned long flags;
-
-	if (ctx_is_root(&scope->node))
-		return xchg(&cb->ctx, NULL) ? CTX_REMOVED : CTX_NOT_THERE;
-
-	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	if (scope->run && scope->run->cb == cb) {
-		result = scope->run->task == current ? CTX_INSIDE : CTX_RUNNING;
-		if (wait && result == CTX_RUNNING)
-			scope->node.flags |= CTX_RUN_WAITER;
-	} else if (cb->ctx && !WARN_ON_ONCE(ctx_scope(cb->ctx) != scope)) {
-		list_del(&cb->node);
-		cb->ctx = NULL;
-		result = CTX_REMOVED;
-	}
-	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-	return result;
+	if (!cb->ctx || WARN_ON_ONCE(ctx_scope(cb->ctx) != scope))
+		return false;
+	ctx_queue_del(&scope->callbacks, &cb->node);
+	cb->ctx = NULL;
+	return true;
 }
 
 /**
@@ -203,11 +185,45 @@ static enum ctx_removal ctx_callback_unlist(struct ctx_scope *scope, struct ctx_
  */
 bool ctx_callback_remove(struct ctx *ctx, struct ctx_callback *cb)
 {
+	struct ctx_scope *scope;
+	unsigned long flags;
+	bool removed;
+
 	if (IS_ERR_OR_NULL(ctx) || !cb)
 		return false;
-	return ctx_callback_unlist(ctx_scope(ctx), cb, false) == CTX_REMOVED;
+	scope = ctx_scope(ctx);
+	if (ctx_is_root(&scope->node))
+		return xchg(&cb->ctx, NULL);
+	raw_spin_lock_irqsave(&scope->own.lock, flags);
+	removed = ctx_callback_unlist(scope, cb);
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+	return removed;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove);
+
+enum ctx_removal {
+	CTX_REMOVED,
+	CTX_NOT_THERE,
+	CTX_RUNNING,	/* and CTX_RUN_WAITER is set */
+	CTX_INSIDE,	/* running, and it is the caller */
+};
+
+static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_callback *cb)
+{
+	enum ctx_removal result = CTX_NOT_THERE;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&scope->own.lock, flags);
+	if (scope->run && scope->run->cb == cb) {
+		result = scope->run->task == current ? CTX_INSIDE : CTX_RUNNING;
+		if (result == CTX_RUNNING)
+			scope->node.flags |= CTX_RUN_WAITER;
+	} else if (ctx_callback_unlist(scope, cb)) {
+		result = CTX_REMOVED;
+	}
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+	return result;
+}
 
 /**
  * ctx_callback_remove_sync - unregister a callback and wait until it has returned
@@ -229,13 +245,14 @@ bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)
 	if (IS_ERR_OR_NULL(ctx) || !cb)
 		return false;
 	scope = ctx_scope(ctx);
-	result = ctx_callback_unlist(scope, cb, true);
+	if (ctx_is_root(&scope->node))
+		return ctx_callback_remove(ctx, cb);
+	result = ctx_callback_catch(scope, cb);
 	if (result == CTX_INSIDE)
 		return false;
 	might_sleep();
 	if (result == CTX_RUNNING)
-		wait_var_event(&scope->run,
-			       ctx_callback_unlist(scope, cb, true) != CTX_RUNNING);
+		wait_var_event(&scope->run, ctx_callback_catch(scope, cb) != CTX_RUNNING);
 	return result == CTX_REMOVED;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove_sync);

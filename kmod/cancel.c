@@ -33,7 +33,7 @@
 /* What walks left for a worker, by the CPU they left it on. */
 struct ctx_deferred {
 	raw_spinlock_t lock;	/* protects work */
-	struct list_head work;
+	struct ctx_queue work;
 	struct work_struct go;
 };
 
@@ -103,18 +103,18 @@ void ctx_born_ended(struct ctx_scope *scope, const struct ctx_by *by)
  */
 static bool ctx_is_bare(const struct ctx_scope *scope)
 {
-	return !(scope->node.flags & ~CTX_CLASHES) && list_empty(&scope->callbacks) &&
+	return !(scope->node.flags & ~CTX_CLASHES) && ctx_queue_empty(&scope->callbacks) &&
 	       hlist_empty(&scope->own.children) && atomic_read(&scope->own.busy) == 1;
 }
 
 /* Leaves claimed scopes, with a reference each, to this CPU's worker. */
-static void ctx_hand_over(struct list_head *work)
+static void ctx_hand_over(struct ctx_queue *work)
 {
 	struct ctx_deferred *deferred = raw_cpu_ptr(&ctx_deferred);
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&deferred->lock, flags);
-	list_splice_tail_init(work, &deferred->work);
+	ctx_queue_splice(&deferred->work, work);
 	raw_spin_unlock_irqrestore(&deferred->lock, flags);
 	queue_work(ctx_cancel_wq, &deferred->go);
 }
@@ -125,11 +125,12 @@ static void ctx_hand_over(struct list_head *work)
  */
 static void ctx_settle_later(struct ctx_scope *scope)
 {
-	LIST_HEAD(work);
+	struct ctx_queue work;
 
-	ctx_get(&scope->node);
+	ctx_queue_init(&work);
+	ctx_hold(&scope->node);
 	atomic_set(&scope->own.busy, 1);
-	list_add(&scope->work, &work);
+	ctx_queue_add(&work, &scope->sibling);
 	ctx_hand_over(&work);
 }
 
@@ -169,13 +170,14 @@ void ctx_settle(struct ctx_scope *scope)
 
 /*
  * Finishes a child that was just claimed, if it has nothing of its own. What has
- * children or a timer will be walked, and own.lock be taken there.
+ * something at a glance will be walked, and own.lock be taken there.
  */
-static bool ctx_finish_bare(struct ctx_scope *child)
+static __always_inline bool ctx_finish_bare(struct ctx_scope *child)
 {
 	bool bare;
 
-	if (ctx_is_timed(child) || !hlist_empty(&child->own.children))
+	if (ctx_is_timed(child) || !hlist_empty(&child->own.children) ||
+	    !ctx_queue_empty(&child->callbacks))
 		return false;
 	raw_spin_lock_nested(&child->own.lock, SINGLE_DEPTH_NESTING);
 	bare = ctx_is_bare(child);
@@ -203,7 +205,7 @@ static void ctx_leave_unsettled(struct ctx_scope *home, struct ctx_scope *scope)
  * @child: its last put cannot finish before it has left the list. One whose last
  * reference is gone is nobody's business any more.
  */
-static void ctx_take_child(struct ctx_walk *walk, struct ctx_scope *home,
+static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_scope *home,
 			   struct ctx_scope *child)
 {
 	ctx_publish(child, home->state.origin);
@@ -211,14 +213,14 @@ static void ctx_take_child(struct ctx_walk *walk, struct ctx_scope *home,
 		child->node.taken = true;
 		walk->taken++;
 		ctx_unlist(child);
-		list_add_tail(&child->work, &walk->work);
+		ctx_queue_add(&walk->work, &child->sibling);
 	} else {
 		ctx_unlist(child);
 	}
 }
 
 /* Under @nest's lock. Returns whether there are more. */
-static bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home, struct ctx_nest *nest)
+static noinline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home, struct ctx_nest *nest)
 {
 	int n;
 
@@ -249,23 +251,28 @@ static bool ctx_take_children(struct ctx_walk *walk, struct ctx_scope *home,
 }
 
 /*
- * Callbacks and the completion before the children. Where there are none, which
- * is for good once own.lock was taken after the claim, this takes one turn of
- * that lock for everything.
+ * The completion and callbacks before the children. Where there are none, which is
+ * for good once own.lock was taken after the claim, it takes one turn of that
+ * lock for everything, and two turns where there is one callback.
  */
 static bool ctx_walk_own(struct ctx_walk *walk, struct ctx_scope *scope)
 {
 	unsigned long flags;
-	bool quiet, more;
+	bool quiet, more = true;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	quiet = !(scope->node.flags & CTX_DONE_USED) && list_empty(&scope->callbacks);
-	more = !quiet || ctx_take_batch(walk, scope, &scope->own);
+	if (unlikely(scope->node.flags & CTX_DONE_USED)) {
+		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+		if (!ctx_complete(walk, scope))
+			return false;
+		raw_spin_lock_irqsave(&scope->own.lock, flags);
+	}
+	flags = ctx_run_callbacks(walk, scope, flags);
+	quiet = ctx_queue_empty(&scope->callbacks);
+	if (quiet && walk->budget > 0)
+		more = ctx_take_batch(walk, scope, &scope->own);
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-
-	if (!quiet && (!ctx_complete(walk, scope) || !ctx_run_callbacks(walk, scope)))
-		return false;
-	return !more || ctx_take_children(walk, scope, &scope->own);
+	return quiet && (!more || ctx_take_children(walk, scope, &scope->own));
 }
 
 /* Each step picks up where it was left, so that a worker can go on with it. */
@@ -291,15 +298,15 @@ static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
  */
 static void ctx_walk(struct ctx_walk *walk)
 {
-	while (!list_empty(&walk->work)) {
-		struct ctx_scope *scope = list_first_entry(&walk->work, struct ctx_scope, work);
+	while (!ctx_queue_empty(&walk->work)) {
+		struct ctx_scope *scope = hlist_entry(walk->work.first, struct ctx_scope, sibling);
 
 		walk->taken = 0;
 		if (!ctx_walk_scope(walk, scope)) {
 			atomic_add(walk->taken, &scope->own.busy);
 			break;
 		}
-		__list_del_entry(&scope->work);
+		ctx_queue_del(&walk->work, &scope->sibling);
 		INIT_HLIST_NODE(&scope->sibling);
 		if (walk->taken != 1)
 			ctx_settle_by(scope, 1 - walk->taken);
@@ -308,13 +315,13 @@ static void ctx_walk(struct ctx_walk *walk)
 			cond_resched();
 	}
 	ctx_run_end(walk);
-	if (!list_empty(&walk->work))
+	if (!ctx_queue_empty(&walk->work))
 		ctx_hand_over(&walk->work);
 }
 
 static void ctx_walk_init(struct ctx_walk *walk, enum ctx_cancel_mode mode)
 {
-	INIT_LIST_HEAD(&walk->work);
+	ctx_queue_init(&walk->work);
 	walk->budget = mode == CTX_CANCEL_BUDGET ? CTX_TIMER_BUDGET : LONG_MAX;
 	walk->yields = mode == CTX_CANCEL_YIELDING;
 	walk->runs = false;
@@ -328,7 +335,7 @@ static void ctx_walk_deferred(struct work_struct *work)
 
 	ctx_walk_init(&walk, CTX_CANCEL_YIELDING);
 	raw_spin_lock_irq(&deferred->lock);
-	list_splice_init(&deferred->work, &walk.work);
+	ctx_queue_splice(&walk.work, &deferred->work);
 	raw_spin_unlock_irq(&deferred->lock);
 	ctx_walk(&walk);
 }
@@ -381,7 +388,7 @@ static noinline void ctx_deliver(struct ctx_scope *scope, enum ctx_cancel_mode m
 
 	ctx_walk_init(&walk, mode);
 	ctx_hold(&scope->node);
-	list_add(&scope->work, &walk.work);
+	ctx_queue_add(&walk.work, &scope->sibling);
 	if (mode == CTX_CANCEL_LATER || ctx_must_defer())
 		ctx_hand_over(&walk.work);
 	else
@@ -599,7 +606,7 @@ int ctx_cancel_init(void)
 		struct ctx_deferred *deferred = per_cpu_ptr(&ctx_deferred, cpu);
 
 		raw_spin_lock_init(&deferred->lock);
-		INIT_LIST_HEAD(&deferred->work);
+		ctx_queue_init(&deferred->work);
 		INIT_WORK(&deferred->go, ctx_walk_deferred);
 	}
 	ctx_cancel_wq = alloc_workqueue("ctx_cancel", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);

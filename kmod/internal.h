@@ -100,6 +100,15 @@ struct ctx_spread {
 	} ____cacheline_aligned at[];
 };
 
+/*
+ * A hlist that is added to at its end. @end is the pointer that the next is hung
+ * on. Not a list_head: on Debian's kernels its checks are 36 instructions a pair.
+ */
+struct ctx_queue {
+	struct hlist_node *first;
+	struct hlist_node **end;
+};
+
 /* A callback in progress, on the stack of whoever runs it. */
 struct ctx_run {
 	struct hlist_node node;		/* in the table of runs, by task */
@@ -120,10 +129,10 @@ struct ctx_scope {
 		 * pprev, the last access of whoever takes a child off, so that
 		 * the last put may skip the lock: see ctx_leave_home().
 		 */
-		struct hlist_node sibling;
-		struct list_head work;	/* claimed: in the list of one walk */
+		struct hlist_node sibling;	/* claimed: in the queue of one walk */
+		struct list_head found;		/* leaked: see ctx_reap_leaks() */
 	};
-	struct list_head callbacks;
+	struct ctx_queue callbacks;
 	struct ctx_run *run;
 	struct completion done;
 	ktime_t time;			/* the record: valid once origin is our own state */
@@ -338,6 +347,45 @@ static inline struct ctx_nest *ctx_scope_init(struct ctx_scope *scope, struct ct
 	return &home->own;
 }
 
+static inline void ctx_queue_init(struct ctx_queue *queue)
+{
+	queue->first = NULL;
+	queue->end = &queue->first;
+}
+
+static inline bool ctx_queue_empty(const struct ctx_queue *queue)
+{
+	return !READ_ONCE(queue->first);
+}
+
+static inline void ctx_queue_add(struct ctx_queue *queue, struct hlist_node *node)
+{
+	node->next = NULL;
+	node->pprev = queue->end;
+	WRITE_ONCE(*queue->end, node);
+	queue->end = &node->next;
+}
+
+static inline void ctx_queue_del(struct ctx_queue *queue, struct hlist_node *node)
+{
+	WRITE_ONCE(*node->pprev, node->next);
+	if (node->next)
+		node->next->pprev = node->pprev;
+	else
+		queue->end = node->pprev;
+}
+
+/* Moves all of @from to the end of @to. */
+static inline void ctx_queue_splice(struct ctx_queue *to, struct ctx_queue *from)
+{
+	if (ctx_queue_empty(from))
+		return;
+	*to->end = from->first;
+	from->first->pprev = to->end;
+	to->end = from->end;
+	ctx_queue_init(from);
+}
+
 static inline bool ctx_cause_valid(int cause)
 {
 	return cause < 0 && cause >= -MAX_ERRNO;
@@ -385,7 +433,7 @@ struct ctx_by {
 
 /* One pass over the subtree of one or more claimed scopes. */
 struct ctx_walk {
-	struct list_head work;	/* claimed, taken from home, a reference each */
+	struct ctx_queue work;	/* claimed, taken from home, a reference each */
 	long budget;		/* units of work left before a worker goes on */
 	int taken;		/* children of the scope at hand: see ctx_walk() */
 	bool yields;		/* may call cond_resched() */
@@ -422,7 +470,8 @@ pid_t ctx_record_pid(const struct ctx_scope *scope, struct pid_namespace *ns);
 void ctx_settle(struct ctx_scope *scope);
 
 /* callback.c */
-bool ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope);
+unsigned long ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope,
+				unsigned long flags);
 void ctx_run_end(struct ctx_walk *walk);
 bool ctx_in_callback(void);
 

@@ -84,7 +84,7 @@ void ctx_scope_setup(struct ctx_scope *scope)
 	raw_spin_lock_init(&scope->own.lock);
 	INIT_HLIST_HEAD(&scope->own.children);
 	INIT_HLIST_NODE(&scope->sibling);
-	INIT_LIST_HEAD(&scope->callbacks);
+	ctx_queue_init(&scope->callbacks);
 	scope->run = NULL;
 	scope->pid = NULL;
 	scope->spread = NULL;
@@ -251,8 +251,8 @@ static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 	if (smp_load_acquire(&scope->sibling.pprev))
 		ctx_leave_home(scope);
 	/* Nobody is left who could remove one: its owner forgot (S12). */
-	if (WARN_ON_ONCE(!list_empty(&scope->callbacks)))
-		INIT_LIST_HEAD(&scope->callbacks);
+	if (WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks)))
+		ctx_queue_init(&scope->callbacks);
 	if (unlikely(scope->pid && !xa_is_value(scope->pid)))
 		put_pid(scope->pid);
 	scope->pid = NULL;
@@ -477,7 +477,7 @@ static void ctx_collect(struct ctx_scope *scope, struct list_head *found)
 				hrtimer_cancel(&ctx_deadline_of(child)->timer);
 			if (ctx_err(&child->node))
 				ctx_cancel_flush();
-			list_add_tail(&child->work, found);
+			list_add_tail(&child->found, found);
 		}
 	}
 }
@@ -498,7 +498,7 @@ void ctx_reap_leaks(void)
 	ctx_barrier();
 	ctx_collect(&ctx_roots[0], &found);
 	ctx_collect(&ctx_roots[1], &found);
-	list_for_each_entry(scope, &found, work) {
+	list_for_each_entry(scope, &found, found) {
 		refcount_set(&scope->node.ref, REFCOUNT_MAX / 2);
 		ctx_collect(scope, &found);
 		if (leaks++ >= CTX_LEAKS_SHOWN)
@@ -509,9 +509,9 @@ void ctx_reap_leaks(void)
 	if (!leaks)
 		return;
 	pr_err("%u contexts were derived but never cancelled nor put\n", leaks);
-	list_for_each_entry_safe_reverse(scope, prev, &found, work) {
+	list_for_each_entry_safe_reverse(scope, prev, &found, found) {
 		INIT_HLIST_NODE(&scope->sibling);
-		INIT_LIST_HEAD(&scope->callbacks);
+		ctx_queue_init(&scope->callbacks);
 		refcount_set(&scope->node.ref, 1);
 		ctx_put(&scope->node);
 	}

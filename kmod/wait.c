@@ -36,8 +36,7 @@ struct completion *ctx_done(struct ctx *ctx)
 		/* Nobody can wait yet, and a walk may have passed already. */
 		if (READ_ONCE(scope->state.origin))
 			scope->done.done = UINT_MAX;
-		/* Initialised before it is seen: pairs with ctx_complete(). */
-		smp_store_release(&scope->node.flags, scope->node.flags | CTX_DONE_USED);
+		scope->node.flags |= CTX_DONE_USED;
 	}
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return &scope->done;
@@ -49,9 +48,6 @@ EXPORT_SYMBOL_GPL(ctx_done);
  * interrupts are not kept off for all of them (S19). Who did not see UINT_MAX
  * under the lock was on the queue before it was set.
  *
- * The flag is looked at without own.lock, which whoever claimed has taken since:
- * if it is not seen it was set after that, and the completion is born completed.
- *
  * Returns false when the budget is spent first.
  */
 bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope)
@@ -59,9 +55,6 @@ bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope)
 	struct completion *done = &scope->done;
 	unsigned long flags;
 
-	/* Pairs with the release in ctx_done(). */
-	if (!(smp_load_acquire(&scope->node.flags) & CTX_DONE_USED))
-		return true;
 	raw_spin_lock_irqsave(&done->wait.lock, flags);
 	done->done = UINT_MAX;
 	raw_spin_unlock_irqrestore(&done->wait.lock, flags);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * S5, S6, S7 under a parent that several CPUs derive from. To make one of it,
- * this suite looks inside: it holds the parent's lock until another CPU waits
- * for it. Everything else is as with any parent.
+ * this suite looks inside: it holds the parent's lock until another CPU has met
+ * with that, and sees it counted. Everything else is as with any parent.
  */
 #include "../internal.h"
 #include "test.h"
@@ -14,10 +14,14 @@ static struct ctx_scope *scope_of(struct ctx *ctx)
 	return container_of(ctx, struct ctx_scope, node);
 }
 
+static atomic_t deriving;
+
 static int derive_fn(void *arg)
 {
-	struct ctx *c = ctx_with_cancel(arg, GFP_KERNEL);
+	struct ctx *c;
 
+	atomic_set(&deriving, 1);
+	c = ctx_with_cancel(arg, GFP_KERNEL);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
 	ctx_cancel(c);
@@ -25,22 +29,39 @@ static int derive_fn(void *arg)
 	return 0;
 }
 
-/* Both CPUs derive from @p at a time, as seen from the lock, @times times. */
+static int clashes(const struct ctx_scope *p)
+{
+	return (READ_ONCE(p->node.flags) & CTX_CLASHES) / CTX_CLASH;
+}
+
+/* Holds @p's lock for long enough, sooner or later, for another CPU to meet it. */
+static void clash_once(struct kunit *test, struct ct_partner *partner, struct ctx_scope *p)
+{
+	const int before = clashes(p);
+	int round;
+
+	for (round = 0; round < 100000 && clashes(p) == before && !p->spread; round++) {
+		bool came;
+
+		atomic_set(&deriving, 0);
+		ct_partner_go(partner, &p->node);
+		came = ct_spin_until(atomic_read(&deriving));
+		raw_spin_lock_irq(&p->own.lock);
+		ct_busy_ns(min(round + 1, 100) * 5000);
+		raw_spin_unlock_irq(&p->own.lock);
+		KUNIT_ASSERT_TRUE(test, came);
+		KUNIT_ASSERT_EQ(test, ct_partner_wait(test, partner), 0);
+	}
+}
+
 static void clash(struct kunit *test, struct ctx_scope *p, int times)
 {
 	struct ct_partner partner;
-	bool met = true;
 
 	ct_partner_start(test, &partner, derive_fn);
-	while (met && times--) {
-		raw_spin_lock_irq(&p->own.lock);
-		ct_partner_go(&partner, &p->node);
-		met = ct_spin_until(raw_spin_is_contended(&p->own.lock));
-		raw_spin_unlock_irq(&p->own.lock);
-		KUNIT_EXPECT_EQ(test, ct_partner_wait(test, &partner), 0);
-	}
+	while (times--)
+		clash_once(test, &partner, p);
 	ct_partner_stop(test, &partner);
-	KUNIT_ASSERT_TRUE(test, met);
 }
 
 /* A live parent whose children are listed by CPU. */
@@ -119,6 +140,7 @@ static void s5_clashing_spreads_a_parent(struct kunit *test)
 	if (num_online_cpus() < 2)
 		kunit_skip(test, "one CPU does not clash with anyone");
 	clash(test, scope_of(p), 15);
+	KUNIT_EXPECT_EQ(test, clashes(scope_of(p)), 15);
 	KUNIT_EXPECT_NULL(test, scope_of(p)->spread);
 	clash(test, scope_of(p), 1);
 	KUNIT_EXPECT_NOT_NULL(test, scope_of(p)->spread);
@@ -318,7 +340,7 @@ static void s5_deriving_races_with_cancelling(struct kunit *test)
 {
 	int round;
 
-	for (round = 0; round < ct_times(100); round++) {
+	for (round = 0; round < ct_times(50); round++) {
 		atomic_t gate = ATOMIC_INIT(3);
 		struct crowd crowds[2] = {};
 		struct ct_helper helpers[2];

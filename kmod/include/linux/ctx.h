@@ -92,7 +92,7 @@ struct ctx {
  */
 struct ctx_callback {
 	/* private: */
-	struct list_head node;
+	struct hlist_node node;
 	struct ctx *ctx;		/* non-NULL while registered */
 	void (*fn)(struct ctx *ctx, struct ctx_callback *cb);
 };
