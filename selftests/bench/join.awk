@@ -88,6 +88,11 @@ FILENAME !~ /pairs$/ || /^#/ || NF == 0 {
 	missing = unit = ""
 	value = evaluate(column[2])
 	peer_value = evaluate(column[4])
+	if (NF < 2 || split($0, column, "|") != 5 || name peer ~ /[,"]/) {
+		print "no row: " $0
+		wrong = 1
+		next
+	}
 	if (missing) {
 		lacking = lacking missing
 		next
@@ -110,5 +115,5 @@ END {
 		print "measured more than once:" repeated
 	if (lacking)
 		print (partial ? "left out:" : "missing:") lacking
-	exit repeated || lacking && !partial
+	exit wrong || repeated || lacking && !partial
 }

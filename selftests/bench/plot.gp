@@ -3,8 +3,8 @@
 # usage: gnuplot -e "dir='build/bench'" plot.gp
 # Draws cost against size, from the series in DIR/series, each into an SVG in DIR.
 
-set terminal svg size 800,500 dynamic background rgb 'white' font 'sans,13'
-set key left top reverse Left
+set terminal svg size 800,560 dynamic background rgb 'white' font 'sans,13'
+set key outside below reverse Left
 set grid
 set logscale x
 set format x '10^{%L}'

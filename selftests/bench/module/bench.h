@@ -32,6 +32,26 @@ u64 bench_median(u64 *samples, unsigned int count);
 void bench_fail(const char *what);
 struct ctx *bench_ctx(struct ctx *ctx);
 
+/* contexts.c: asking @ctx, over and over */
+void bench_ask_err(void *ctx, unsigned int ops);
+void bench_ask_done(void *ctx, unsigned int ops);
+
+/* values.c */
+struct bench_lookup {
+	struct ctx *ctx;
+	const void *key;
+};
+
+extern char bench_keys[];
+extern char bench_absent;
+
+void bench_find(void *lookup, unsigned int ops);
+struct ctx *bench_chain_of_values(unsigned int count);
+
+/* timers.c */
+struct ctx **bench_arm(struct ctx *parent, unsigned int count);
+void bench_disarm(struct ctx **timeouts, unsigned int count);
+
 /* trees.c: contexts with a callback each, below one that is cancelled */
 struct bench_node {
 	struct ctx *ctx;

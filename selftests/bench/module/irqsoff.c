@@ -16,12 +16,15 @@
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/slab.h>
 #include <linux/timekeeping.h>
+#include <linux/vmalloc.h>
 
 #include "bench.h"
 
 #define BENCH_PERIOD	5003	/* to twice that, between two probes */
 #define BENCH_SAMPLES	4096U	/* kept, for the median */
+#define BENCH_NAME	48
 #define BENCH_OFF	20000	/* the stretch that the self-check makes */
 
 static struct {
@@ -116,7 +119,7 @@ static void bench_idle(void)
 
 	bench_probe_reset();
 	bench_probe_start(ktime_get(), 0);
-	bench_spin(100 * NSEC_PER_MSEC);
+	bench_spin(NSEC_PER_SEC);	/* 250 ticks */
 	bench_probe_stop();
 	count = min(bench_probe.count, BENCH_SAMPLES);
 	bench_probe.usual = bench_median(bench_probe.late, count);
@@ -173,41 +176,92 @@ static void bench_probed_expiry(struct bench_tree *tree)
 	bench_probe_stop();
 }
 
-static void bench_probed(unsigned int count, bool deep, bool expire)
+static void bench_probed_release(struct bench_tree *tree)
+{
+	tree->top = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
+	bench_tree_build(tree);
+	ctx_cancel(tree->top);
+	bench_probe_start(ktime_get(), 0);
+	bench_tree_release(tree);
+	bench_probe_stop();
+}
+
+/* What is probed; all but the release leave that to be done. */
+enum bench_what { BENCH_CANCEL, BENCH_EXPIRE, BENCH_RELEASE };
+
+static const struct {
+	const char *name;
+	void (*probe)(struct bench_tree *tree);
+} bench_probed_kinds[] = {
+	[BENCH_CANCEL] = { "cancel", bench_probed_cancel },
+	[BENCH_EXPIRE] = { "expire", bench_probed_expiry },
+	[BENCH_RELEASE] = { "release", bench_probed_release },
+};
+
+static void bench_probed(unsigned int count, bool deep, enum bench_what what)
 {
 	struct bench_tree tree = { .deep = deep, .callbacks = true };
-	unsigned int rounds = max(200000 / count, 3u);
-	char name[48];
+	/* Expiry has one moment in it that no other probe hits, unless a tick does. */
+	unsigned int rounds = max(200000 / count, what == BENCH_EXPIRE ? 3u : 1u);
+	char name[BENCH_NAME];
 
 	if (!bench_tree_alloc(&tree, count))
 		return;
 	bench_probe_reset();
 	while (rounds--) {
-		if (expire)
-			bench_probed_expiry(&tree);
-		else
-			bench_probed_cancel(&tree);
+		bench_probed_kinds[what].probe(&tree);
 		if (tree.called != count)
 			bench_fail("running every callback");
-		bench_tree_release(&tree);
+		if (what != BENCH_RELEASE)
+			bench_tree_release(&tree);
 		cond_resched();
 	}
-	snprintf(name, sizeof(name), "%s.%s.%u", expire ? "expire" : "cancel",
+	snprintf(name, sizeof(name), "%s.%s.%u", bench_probed_kinds[what].name,
 		 deep ? "deep" : "wide", count);
 	bench_probe_print(name);
 	bench_tree_free(&tree);
 }
 
+/* What the release of as many objects of a context's size has to be held against. */
+static void bench_probed_slab(unsigned int count)
+{
+	struct kmem_cache *cache = kmem_cache_create("ctx_bench", 192, 0, SLAB_HWCACHE_ALIGN, NULL);
+	void **objects = vzalloc(array_size(count, sizeof(*objects)));
+	char name[BENCH_NAME];
+	unsigned int i;
+
+	if (!cache || !objects) {
+		bench_fail("objects of 192 bytes");
+		goto out;
+	}
+	for (i = 0; i < count; i++)
+		objects[i] = kmem_cache_alloc(cache, GFP_KERNEL);
+	bench_probe_reset();
+	bench_probe_start(ktime_get(), 0);
+	for (i = 0; i < count; i++) {
+		if (objects[i])
+			kmem_cache_free(cache, objects[i]);
+	}
+	bench_probe_stop();
+	snprintf(name, sizeof(name), "release.slab.%u", count);
+	bench_probe_print(name);
+out:
+	vfree(objects);
+	kmem_cache_destroy(cache);
+}
+
 void bench_irqsoff(void)
 {
 	unsigned int biggest = bench_quick ? 100000 : 1000000, count;
+	enum bench_what what;
 
 	bench_idle();
 	bench_self_check();
 	for (count = 10000; count <= biggest; count *= 10) {
-		bench_probed(count, false, false);
-		bench_probed(count, true, false);
-		bench_probed(count, false, true);
-		bench_probed(count, true, true);
+		for (what = BENCH_CANCEL; what <= BENCH_RELEASE; what++) {
+			bench_probed(count, false, what);
+			bench_probed(count, true, what);
+		}
+		bench_probed_slab(count);
 	}
 }

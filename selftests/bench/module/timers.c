@@ -62,23 +62,44 @@ static void bench_timeout(void *parent, unsigned int ops)
 	}
 }
 
-static void bench_deadlines(unsigned int live)
+/* @count contexts that stay live meanwhile; NULL if there is no memory. */
+struct ctx **bench_arm(struct ctx *parent, unsigned int count)
 {
-	struct ctx **others = vmalloc(array_size(live, sizeof(*others)));
-	struct ctx *parent = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
+	struct ctx **timeouts = vmalloc(array_size(count, sizeof(*timeouts)));
 	unsigned int i;
 
-	if (!others)
-		return bench_fail("pointers");
-	for (i = 0; i < live; i++) {
-		others[i] = bench_ctx(ctx_with_timeout(parent, BENCH_HOUR, GFP_KERNEL));
+	if (!timeouts) {
+		bench_fail("pointers");
+		return NULL;
+	}
+	for (i = 0; i < count; i++) {
+		timeouts[i] = bench_ctx(ctx_with_timeout(parent, BENCH_HOUR, GFP_KERNEL));
 		cond_resched();
 	}
-	bench_loop(bench_timeout, parent, BENCH_OPS, "timeout.%u", live);
-	for (i = 0; i < live; i++)
-		ctx_put(others[i]);
+	return timeouts;
+}
+
+void bench_disarm(struct ctx **timeouts, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		ctx_cancel(timeouts[i]);
+		ctx_put(timeouts[i]);
+	}
+	vfree(timeouts);
+}
+
+static void bench_deadlines(unsigned int live)
+{
+	struct ctx *parent = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
+	struct ctx **others = bench_arm(parent, live);
+
+	if (others) {
+		bench_loop(bench_timeout, parent, BENCH_OPS, "timeout.%u", live);
+		bench_disarm(others, live);
+	}
 	ctx_put(parent);
-	vfree(others);
 }
 
 void bench_timers(void)

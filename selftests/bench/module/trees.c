@@ -75,8 +75,8 @@ static void bench_tree_round(struct bench_tree *tree, struct bench_times *times,
 {
 	u64 start, built, cancelled, released;
 
-	tree->top = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
 	start = ktime_get_ns();
+	tree->top = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
 	bench_tree_build(tree);
 	built = ktime_get_ns();
 	ctx_cancel(tree->top);

@@ -4,33 +4,26 @@
  * work. What is left to the garbage collector there, ctx_put() does here.
  */
 #include <linux/completion.h>
-#include <linux/vmalloc.h>
 #include <linux/workqueue.h>
 
 #include "bench.h"
 
-static int bench_hits;
-static char bench_keys[100];
-static char bench_absent;
 static void *bench_found;
 
-/* Some work that takes time, and that the compiler does not see through. */
-static void bench_divide(void)
+/* The work in between: Go's compiler leaves nothing of it but the loop. */
+static void bench_pass_time(void)
 {
-	long x = 0;
 	int i;
 
-	for (i = 0; i < 100; i++) {
-		x /= x + 1;
-		OPTIMIZER_HIDE_VAR(x);
-	}
+	for (i = 0; i < 100; i++)
+		barrier();
 }
 
-static void bench_dividing(void *data, unsigned int ops)
+static void bench_between(void *data, unsigned int ops)
 {
 	while (ops--) {
-		bench_divide();
-		bench_divide();
+		bench_pass_time();
+		bench_pass_time();
 	}
 }
 
@@ -42,9 +35,9 @@ static void bench_common_parent(void *shared, unsigned int ops)
 		ctx = ctx_with_cancel(shared, GFP_KERNEL);
 		if (ctx_value(ctx, &bench_keys[0]) != &bench_keys[0])
 			bench_fail("finding a value");
-		bench_divide();
+		bench_pass_time();
 		ctx_cancel(ctx);
-		bench_divide();
+		bench_pass_time();
 		ctx_put(ctx);
 	}
 }
@@ -56,7 +49,7 @@ static void bench_common_parents(void)
 	struct ctx *shared = bench_ctx(ctx_with_cancel(root, GFP_KERNEL));
 
 	bench_loop(bench_common_parent, shared, BENCH_OPS, "CommonParentCancel");
-	bench_loop(bench_dividing, NULL, BENCH_OPS, "loop.divide");
+	bench_loop(bench_between, NULL, BENCH_OPS, "loop.between");
 	ctx_cancel(shared);
 	ctx_put(shared);
 	ctx_put(root);
@@ -79,21 +72,12 @@ static void bench_ten_timeouts(void *data, unsigned int ops)
 
 static void bench_timeouts(unsigned int live)
 {
-	struct ctx **others = vmalloc(array_size(live, sizeof(*others)));
-	unsigned int i;
+	struct ctx **others = bench_arm(ctx_background(), live);
 
 	if (!others)
-		return bench_fail("pointers");
-	for (i = 0; i < live; i++) {
-		others[i] = bench_ctx(ctx_with_timeout(ctx_background(), BENCH_HOUR, GFP_KERNEL));
-		cond_resched();
-	}
+		return;
 	bench_loop(bench_ten_timeouts, NULL, BENCH_OPS / 10, "WithTimeout/concurrency=%u", live);
-	for (i = 0; i < live; i++) {
-		ctx_cancel(others[i]);
-		ctx_put(others[i]);
-	}
-	vfree(others);
+	bench_disarm(others, live);
 }
 
 /* A chain of @depth below @ctx, of which the last is held. */
@@ -153,44 +137,20 @@ static void bench_cancel_tree(unsigned int depth)
 		   "CancelTree/depth=%u/Root=ClosedCanceler", depth);
 }
 
-static void bench_check_err(void *data, unsigned int ops)
-{
-	const struct ctx *ctx = data;
-
-	while (ops--) {
-		if (ctx_err(ctx))
-			bench_hits++;
-	}
-}
-
-static void bench_check_done(void *ctx, unsigned int ops)
-{
-	while (ops--) {
-		if (completion_done(ctx_done(ctx)))
-			bench_hits++;
-	}
-}
-
 static void bench_checks(void)
 {
 	struct ctx *live = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
 	struct ctx *done = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
 
 	ctx_cancel(done);
-	bench_loop(bench_check_err, done, BENCH_OPS, "CheckCanceled/Err");
-	bench_loop(bench_check_done, done, BENCH_OPS, "CheckCanceled/Done");
-	bench_loop(bench_check_done, live, BENCH_OPS, "ContextCancelDone");
-	bench_loop(bench_check_err, live, BENCH_OPS, "ErrOK");
-	bench_loop(bench_check_err, done, BENCH_OPS, "ErrCanceled");
+	bench_loop(bench_ask_err, done, BENCH_OPS, "CheckCanceled/Err");
+	bench_loop(bench_ask_done, done, BENCH_OPS, "CheckCanceled/Done");
+	bench_loop(bench_ask_done, live, BENCH_OPS, "ContextCancelDone");
+	bench_loop(bench_ask_err, live, BENCH_OPS, "ErrOK");
+	bench_loop(bench_ask_err, done, BENCH_OPS, "ErrCanceled");
 	ctx_cancel(live);
 	ctx_put(live);
 	ctx_put(done);
-}
-
-static void bench_same_thread(void *ctx, unsigned int ops)
-{
-	while (ops--)
-		WRITE_ONCE(bench_found, ctx_value(ctx, &bench_absent));
 }
 
 /* The kernel's like of starting a goroutine and waiting for it. */
@@ -224,16 +184,11 @@ static void bench_new_thread(void *ctx, unsigned int ops)
 
 static void bench_deep_value(unsigned int depth)
 {
-	struct ctx *ctx = ctx_background(), *child;
-	unsigned int i;
+	struct ctx *ctx = bench_chain_of_values(depth);
+	struct bench_lookup lookup = { ctx, &bench_absent };
 
-	for (i = 0; i < depth; i++) {
-		child = ctx_with_value(ctx, &bench_keys[i], &bench_keys[i], NULL, GFP_KERNEL);
-		ctx_put(ctx);
-		ctx = bench_ctx(child);
-	}
 	bench_loop(bench_new_thread, ctx, BENCH_OPS / 10, "DeepValueNewGoRoutine/depth=%u", depth);
-	bench_loop(bench_same_thread, ctx, BENCH_OPS, "DeepValueSameGoRoutine/depth=%u", depth);
+	bench_loop(bench_find, &lookup, BENCH_OPS, "DeepValueSameGoRoutine/depth=%u", depth);
 	ctx_put(ctx);
 }
 

@@ -8,18 +8,13 @@
 
 #define BENCH_CHAIN	10000
 
-static char bench_keys[BENCH_CHAIN];
-static char bench_absent;
+char bench_keys[BENCH_CHAIN];
+char bench_absent;
 static void *bench_found;
 static struct ctx **bench_held;
 static unsigned int bench_chains;
 
-struct bench_lookup {
-	struct ctx *ctx;
-	const void *key;
-};
-
-static void bench_find(void *data, unsigned int ops)
+void bench_find(void *data, unsigned int ops)
 {
 	const struct bench_lookup *lookup = data;
 
@@ -28,7 +23,7 @@ static void bench_find(void *data, unsigned int ops)
 }
 
 /* The last of @count values, each below the one before. */
-static struct ctx *bench_chain(unsigned int count)
+struct ctx *bench_chain_of_values(unsigned int count)
 {
 	struct ctx *ctx = ctx_background(), *child;
 	unsigned int i;
@@ -44,7 +39,7 @@ static struct ctx *bench_chain(unsigned int count)
 
 static void bench_lookups(unsigned int count)
 {
-	struct ctx *tip = bench_chain(count);
+	struct ctx *tip = bench_chain_of_values(count);
 	struct bench_lookup nearest = { tip, &bench_keys[count - 1] };
 	struct bench_lookup furthest = { tip, &bench_keys[0] };
 	struct bench_lookup absent = { tip, &bench_absent };
@@ -75,7 +70,7 @@ int bench_hold(unsigned int count)
 	if (!bench_held)
 		return -ENOMEM;
 	for (i = 0; i < bench_chains; i++) {
-		bench_held[i] = bench_chain(BENCH_CHAIN);
+		bench_held[i] = bench_chain_of_values(BENCH_CHAIN);
 		lookup.ctx = bench_held[i];
 		bench_find(&lookup, 100);
 	}
