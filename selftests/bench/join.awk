@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# usage: awk -f join.awk [-v partial=1] [-v color=1] -v csv=FILE MEASURES... pairs
+# usage: awk -f join.awk [-v partial=1] [-v color=1] -v cpus=CPUS -v csv=FILE \
+#	MEASURES... pairs
 #
 # Joins what was measured ("bench: NAME UNIT VALUE" lines) to a table for people,
 # on stdout, and to a file of comma-separated values. Ends with 1 if a measure is
@@ -52,11 +53,19 @@ function paint(code, text)
 	return color ? "\033[" code "m" text "\033[0m" : text
 }
 
-function row(verdict)
+function row(verdict,    digits)
 {
-	printf "%-45s %12.1f  %-33s %12.1f %8.3f %6s  %s\n", name, value, peer, peer_value,
-		ratio, bar == "-" ? "" : bar, verdict
-	printf "%s,%s,%.1f,%s,%.1f,%.4f\n", name, unit, value, peer, peer_value, ratio > csv
+	digits = unit == "ratio" ? 3 : 1
+	printf "%-45s %12.*f  %-33s %12.*f %8.3f %6s  %s\n", name, digits, value, peer, digits,
+		peer_value, ratio, bar == "-" ? "" : bar, verdict
+	printf "%s,%s,%.*f,%s,%.*f,%.4f\n", name, unit, digits, value, peer, digits, peer_value,
+		ratio > csv
+}
+
+# A bar is how much it may be, or, after a ">", how much it has to be.
+function within(ratio, bar)
+{
+	return sub(/^>/, "", bar) ? ratio >= bar + 0 : ratio <= bar + 0
 }
 
 BEGIN {
@@ -98,9 +107,13 @@ FILENAME !~ /pairs$/ || /^#/ || NF == 0 {
 		next
 	}
 	ratio = peer_value ? value / peer_value : 0
+	if (match(bar, / if [0-9]+ CPUs$/)) {
+		wanted = substr(bar, RSTART + 4) + 0
+		bar = cpus < wanted ? "-" : substr(bar, 1, RSTART - 1)
+	}
 	if (bar == "-") {
 		row("")
-	} else if (ratio <= bar + 0) {
+	} else if (within(ratio, bar)) {
 		met++
 		row(paint(32, "met"))
 	} else {

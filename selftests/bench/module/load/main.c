@@ -15,9 +15,9 @@ static char *run = "";
 module_param(run, charp, 0444);
 MODULE_PARM_DESC(run, "contended, scale, storm, or nothing");
 
-unsigned int load_rounds = 21;
+unsigned int load_rounds = 41;
 module_param_named(rounds, load_rounds, uint, 0444);
-MODULE_PARM_DESC(rounds, "contention: how often it is measured (default 21)");
+MODULE_PARM_DESC(rounds, "contention: how often it is measured (default 41)");
 
 unsigned int load_round_ms = 40;
 module_param_named(round_ms, load_round_ms, uint, 0444);
