@@ -44,6 +44,15 @@ test-quick:
 check:
 	$(script)/test check
 
+bench:
+	@env -u MAKEFLAGS -u MFLAGS selftests/bench/bench
+
+bench-quick:
+	@env -u MAKEFLAGS -u MFLAGS selftests/bench/bench --quick
+
+bench-keep:
+	@env -u MAKEFLAGS -u MFLAGS selftests/bench/bench --keep
+
 clean:
 	rm -rf build
 	$(MAKE) -C tools clean
@@ -62,6 +71,10 @@ help:
 	@echo 'make test         every test on every kernel (most of an hour, the first time)'
 	@echo 'make test-quick   those that take less than a minute'
 	@echo 'make check        the static checks only'
+	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
+	@echo 'make bench-quick  the same without the big sizes'
+	@echo 'make bench-keep   the same as make bench, kept in Documentation/performance'
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
-.PHONY: all modules tools install run shell test test-quick check clean help
+.PHONY: all modules tools install run shell test test-quick check bench bench-quick \
+	bench-keep clean help

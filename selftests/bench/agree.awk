@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# usage: awk -f agree.awk FIRST.csv SECOND.csv
+#
+# Compares the results of two runs, as join.awk wrote them. Ends with 0 if all of
+# them agree within one per cent, or within an instruction.
+
+function compare(what, one, other,    difference, share)
+{
+	compared++
+	difference = one > other ? one - other : other - one
+	if (difference <= 1)
+		return
+	share = difference / (one > other ? one : other)
+	if (share > worst)
+		worst = share
+	if (share > 0.01) {
+		printf "%s: %s and %s\n", what, one, other
+		apart++
+	}
+}
+
+BEGIN {
+	FS = ","
+}
+
+FNR == 1 {
+	next
+}
+
+FNR == NR {
+	first[$1, $4] = $3
+	first_peer[$1, $4] = $5
+	next
+}
+
+{
+	compare($1, first[$1, $4], $3)
+	compare($1 ", " $4, first_peer[$1, $4], $5)
+}
+
+END {
+	printf "two runs: %d figures, of which %d are more than 1 %% apart; at most %.2f %%\n",
+		compared, apart, 100 * worst
+	exit apart > 0 || !compared
+}
