@@ -40,32 +40,12 @@ struct ctx_deferred {
 static DEFINE_PER_CPU(struct ctx_deferred, ctx_deferred);
 static struct workqueue_struct *ctx_cancel_wq;
 
-/*
- * The three below are inlined where most cancellations go, in ctx_claim_self():
- * 19 instructions less.
- *
- * A process of the initial pid namespace has a number there and none elsewhere, so
- * the number will do, and what all its threads share is left alone.
- */
-static __always_inline void ctx_record_caller(struct ctx_scope *scope)
+/* Who it was, as @ns numbers him; 0 where it does not, and for nobody. */
+pid_t ctx_pid_nr(const void *pid, struct pid_namespace *ns)
 {
-	struct task_struct *task = current;
-	struct pid *pid = task_tgid(task);
-
-	if (likely(!pid->level))
-		scope->pid = xa_mk_value((unsigned int)task->tgid);
-	else
-		scope->pid = get_pid(pid);
-	/* Ends with a NUL at every moment, also while it is changed. */
-	memcpy(scope->comm, task->comm, sizeof(scope->comm));
-}
-
-/* Who cancelled, as @ns numbers him; 0 where it does not. */
-pid_t ctx_record_pid(const struct ctx_scope *scope, struct pid_namespace *ns)
-{
-	if (!xa_is_value(scope->pid))
-		return pid_nr_ns(scope->pid, ns);
-	return ns->level ? 0 : xa_to_value(scope->pid);
+	if (!xa_is_value(pid))
+		return pid_nr_ns((struct pid *)pid, ns);
+	return ns->level ? 0 : xa_to_value(pid);
 }
 
 static void ctx_record_name(struct ctx_scope *scope, const char *name)
@@ -73,7 +53,10 @@ static void ctx_record_name(struct ctx_scope *scope, const char *name)
 	strscpy_pad(scope->comm, name, sizeof(scope->comm));
 }
 
-/* Under own.lock, before @scope is published as its own origin. */
+/*
+ * Under own.lock, before @scope is published as its own origin. Inlined where most
+ * cancellations go, in ctx_claim_self(): 19 instructions less.
+ */
 static __always_inline void ctx_record(struct ctx_scope *scope, const struct ctx_by *by,
 				       ktime_t now)
 {
@@ -81,12 +64,15 @@ static __always_inline void ctx_record(struct ctx_scope *scope, const struct ctx
 	if (by->cause)
 		scope->state.cause = by->cause;
 	scope->time = now;
-	if (unlikely(by->who))
+	if (unlikely(by->who)) {
 		ctx_record_name(scope, by->who);
-	else if (likely(in_task()))
-		ctx_record_caller(scope);
-	else
+	} else if (likely(in_task())) {
+		scope->pid = ctx_pid_take(current);
+		/* Ends with a NUL at every moment, also while it is changed. */
+		memcpy(scope->comm, current->comm, sizeof(scope->comm));
+	} else {
 		ctx_record_name(scope, "irq");
+	}
 }
 
 /* Makes a scope that nobody knows yet done by itself. */
@@ -206,7 +192,7 @@ static void ctx_leave_unsettled(struct ctx_scope *home, struct ctx_scope *scope)
  * reference is gone is nobody's business any more.
  */
 static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_scope *home,
-			   struct ctx_scope *child)
+					   struct ctx_scope *child)
 {
 	ctx_publish(child, home->state.origin);
 	if (!ctx_finish_bare(child) && refcount_inc_not_zero(&child->node.ref)) {
@@ -220,7 +206,8 @@ static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_sco
 }
 
 /* Under @nest's lock. Returns whether there are more. */
-static noinline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home, struct ctx_nest *nest)
+static noinline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home,
+				    struct ctx_nest *nest)
 {
 	int n;
 
@@ -244,22 +231,45 @@ static bool ctx_take_children(struct ctx_walk *walk, struct ctx_scope *home,
 		raw_spin_lock_irqsave(&nest->lock, flags);
 		more = ctx_take_batch(walk, home, nest);
 		raw_spin_unlock_irqrestore(&nest->lock, flags);
-		if (walk->yields)
-			cond_resched();
+		ctx_walk_yield(walk);
 	} while (more);
 	return true;
 }
 
+/* Runs @cb and what is behind it, until the budget is spent. */
+static bool ctx_walk_callbacks(struct ctx_walk *walk, struct ctx_scope *scope,
+			       struct ctx_callback *cb, struct ctx *ctx)
+{
+	unsigned long flags;
+
+	for (;;) {
+		if (cb)
+			ctx_callback_run(walk, scope, cb, ctx);
+		/* Without the lock: nobody adds. What is left is for the worker. */
+		if (ctx_queue_empty(&scope->callbacks))
+			return true;
+		if (walk->budget <= 0)
+			return false;
+		raw_spin_lock_irqsave(&scope->own.lock, flags);
+		cb = ctx_callback_pop(walk, scope, &ctx);
+		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+	}
+}
+
 /*
- * The completion and callbacks before the children. Where there are none, which is
- * for good once own.lock was taken after the claim, it takes one turn of that
- * lock for everything, and two turns where there is one callback.
+ * The completion and callbacks before the children. Whether there are any is for
+ * good once own.lock was taken after the claim, so one turn of that lock does for
+ * children, or for the one callback that most others have.
  */
 static bool ctx_walk_own(struct ctx_walk *walk, struct ctx_scope *scope)
 {
+	struct ctx_callback *cb;
 	unsigned long flags;
-	bool quiet, more = true;
+	bool more = true;
+	struct ctx *ctx;
 
+	if (walk->budget <= 0)
+		return false;
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
 	if (unlikely(scope->node.flags & CTX_DONE_USED)) {
 		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
@@ -267,12 +277,16 @@ static bool ctx_walk_own(struct ctx_walk *walk, struct ctx_scope *scope)
 			return false;
 		raw_spin_lock_irqsave(&scope->own.lock, flags);
 	}
-	flags = ctx_run_callbacks(walk, scope, flags);
-	quiet = ctx_queue_empty(&scope->callbacks);
-	if (quiet && walk->budget > 0)
+	cb = ctx_callback_pop(walk, scope, &ctx);
+	if (!cb)
 		more = ctx_take_batch(walk, scope, &scope->own);
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-	return quiet && (!more || ctx_take_children(walk, scope, &scope->own));
+
+	if (cb)
+		more = !hlist_empty(&scope->own.children);
+	if (!ctx_walk_callbacks(walk, scope, cb, ctx))
+		return false;
+	return !more || ctx_take_children(walk, scope, &scope->own);
 }
 
 /* Each step picks up where it was left, so that a worker can go on with it. */
@@ -311,8 +325,7 @@ static void ctx_walk(struct ctx_walk *walk)
 		if (walk->taken != 1)
 			ctx_settle_by(scope, 1 - walk->taken);
 		ctx_put(&scope->node);
-		if (walk->yields)
-			cond_resched();
+		ctx_walk_yield(walk);
 	}
 	ctx_run_end(walk);
 	if (!ctx_queue_empty(&walk->work))
@@ -532,7 +545,7 @@ void ctx_cancel_sync(struct ctx *ctx)
 
 	if (!scope)
 		return;
-	if (ctx_in_callback()) {
+	if (ctx_in_callback(NULL)) {
 		pr_warn_once("%s() called from a callback: it does not wait there\n", __func__);
 		ctx_cancel_scope(scope, &ctx_by_caller, CTX_CANCEL_HERE);
 		return;
@@ -583,7 +596,7 @@ int ctx_origin(const struct ctx *ctx, struct ctx_origin *origin)
 	origin->time = scope->time;
 	origin->err = state->err;
 	origin->cause = state->cause;
-	origin->pid = ctx_record_pid(scope, &init_pid_ns);
+	origin->pid = ctx_pid_nr(scope->pid, &init_pid_ns);
 	memcpy(origin->comm, scope->comm, sizeof(origin->comm));
 	return 0;
 }

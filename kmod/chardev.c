@@ -37,17 +37,18 @@ struct ctx_file {
 };
 
 static const struct file_operations ctx_fops;
+static struct kmem_cache *ctx_file_cache;
 
 /* Takes over the reference on @ctx, unless it fails. */
 static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights)
 {
-	struct ctx_file *cf = kzalloc(sizeof(*cf), GFP_KERNEL_ACCOUNT);
+	struct ctx_file *cf = kmem_cache_alloc(ctx_file_cache, GFP_KERNEL);
 
 	if (!cf)
 		return ERR_PTR(-ENOMEM);
 	cf->ctx = ctx;
 	cf->rights = rights;
-	init_waitqueue_head(&cf->wait);
+	cf->watched = 0;
 	if (rights & CTX_RIGHT_CANCEL)
 		atomic_inc(&ctx_user_of(ctx)->cancellers);
 	return cf;
@@ -70,7 +71,7 @@ static void ctx_file_free(struct ctx_file *cf)
 	if (cf->rights & CTX_RIGHT_CANCEL)
 		ctx_file_cancel_orphan(cf);
 	ctx_put(cf->ctx);
-	kfree(cf);
+	kmem_cache_free(ctx_file_cache, cf);
 }
 
 static int ctx_file_release(struct inode *inode, struct file *file)
@@ -148,7 +149,7 @@ static __poll_t ctx_file_poll(struct file *file, poll_table *pt)
 /* Who ended it, as the current task's pid namespace numbers him. */
 static u32 ctx_origin_vpid(const struct ctx_origin *origin)
 {
-	return ctx_record_pid(ctx_scope(origin->ctx), task_active_pid_ns(current));
+	return ctx_pid_nr(ctx_scope(origin->ctx)->pid, task_active_pid_ns(current));
 }
 
 static void ctx_fill_event(const struct ctx_file *cf, struct ctx_event *event)
@@ -324,7 +325,7 @@ static void ctx_fill_maker(const struct ctx_user *user, struct ctx_ioc_info *inf
 	info->id = user->id;
 	info->parent_id = ctx_user_id(user->ctx.parent);
 	info->owner_uid = from_kuid_munged(current_user_ns(), user->owner);
-	info->creator_pid = pid_vnr(user->creator);
+	info->creator_pid = ctx_pid_nr(user->creator, task_active_pid_ns(current));
 	info->depth = user->depth;
 	info->info_flags |= user->keep ? CTX_INFO_KEEP : 0;
 	memcpy(info->creator_comm, user->creator_comm, sizeof(info->creator_comm));
@@ -508,12 +509,29 @@ static struct miscdevice ctx_device = {
 	.mode = 0666,
 };
 
+static void ctx_file_ctor(void *object)
+{
+	struct ctx_file *cf = object;
+
+	init_waitqueue_head(&cf->wait);
+}
+
 int ctx_chardev_init(void)
 {
-	return misc_register(&ctx_device);
+	int err;
+
+	ctx_file_cache = kmem_cache_create("ctx_file", sizeof(struct ctx_file), 0, SLAB_ACCOUNT,
+					   ctx_file_ctor);
+	if (!ctx_file_cache)
+		return -ENOMEM;
+	err = misc_register(&ctx_device);
+	if (err)
+		kmem_cache_destroy(ctx_file_cache);
+	return err;
 }
 
 void ctx_chardev_exit(void)
 {
 	misc_deregister(&ctx_device);
+	kmem_cache_destroy(ctx_file_cache);
 }

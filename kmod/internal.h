@@ -14,7 +14,7 @@
  *
  * Locks, all of them raw, held for a bounded number of steps:
  *
- *	scope->own.lock    the scope's callbacks, run, done, flags and record, and
+ *	scope->own.lock    the scope's callbacks, done, flags and record, and
  *			   the children that it lists itself
  *	nest->lock	   one list of children of a spread scope
  *
@@ -32,6 +32,7 @@
 #include <linux/hrtimer.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
@@ -113,7 +114,7 @@ struct ctx_queue {
 struct ctx_run {
 	struct hlist_node node;		/* in the table of runs, by task */
 	struct task_struct *task;
-	struct ctx_callback *cb;	/* under the running scope's own.lock */
+	struct ctx_callback *cb;	/* its task's own */
 };
 
 struct ctx_deadline;
@@ -133,10 +134,10 @@ struct ctx_scope {
 		struct list_head found;		/* leaked: see ctx_reap_leaks() */
 	};
 	struct ctx_queue callbacks;
-	struct ctx_run *run;
+	struct ctx_callback *running;	/* see callback.c */
 	struct completion done;
 	ktime_t time;			/* the record: valid once origin is our own state */
-	void *pid;			/* see ctx_record_caller() */
+	void *pid;			/* see ctx_pid_take() */
 	char comm[TASK_COMM_LEN];
 	struct ctx_deadline *timed;	/* nearest scope with a timer, may be itself */
 	struct ctx_spread *spread;	/* set under own.lock, for good */
@@ -386,6 +387,26 @@ static inline void ctx_queue_splice(struct ctx_queue *to, struct ctx_queue *from
 	ctx_queue_init(from);
 }
 
+/*
+ * The process that @task belongs to, for the record. One of the initial pid
+ * namespace has a number there and none elsewhere, so the number will do, and
+ * what all its threads share is left alone.
+ */
+static inline void *ctx_pid_take(struct task_struct *task)
+{
+	struct pid *pid = task_tgid(task);
+
+	if (likely(!pid->level))
+		return xa_mk_value((unsigned int)task->tgid);
+	return get_pid(pid);
+}
+
+static inline void ctx_pid_drop(void *pid)
+{
+	if (unlikely(pid && !xa_is_value(pid)))
+		put_pid(pid);
+}
+
 static inline bool ctx_cause_valid(int cause)
 {
 	return cause < 0 && cause >= -MAX_ERRNO;
@@ -441,6 +462,13 @@ struct ctx_walk {
 	struct ctx_run run;
 };
 
+/* A look at the flag, where cond_resched() is a call each time. */
+static inline void ctx_walk_yield(const struct ctx_walk *walk)
+{
+	if (walk->yields && need_resched())
+		cond_resched();
+}
+
 enum ctx_cancel_mode {
 	CTX_CANCEL_HERE,	/* all of it, without sleeping */
 	CTX_CANCEL_YIELDING,	/* all of it, giving up the CPU in between */
@@ -466,14 +494,16 @@ void ctx_cancel_flush(void);
 bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode);
 void ctx_born_ended(struct ctx_scope *scope, const struct ctx_by *by);
-pid_t ctx_record_pid(const struct ctx_scope *scope, struct pid_namespace *ns);
+pid_t ctx_pid_nr(const void *pid, struct pid_namespace *ns);
 void ctx_settle(struct ctx_scope *scope);
 
 /* callback.c */
-unsigned long ctx_run_callbacks(struct ctx_walk *walk, struct ctx_scope *scope,
-				unsigned long flags);
+struct ctx_callback *ctx_callback_pop(struct ctx_walk *walk, struct ctx_scope *scope,
+				      struct ctx **ctx);
+void ctx_callback_run(struct ctx_walk *walk, struct ctx_scope *scope, struct ctx_callback *cb,
+		      struct ctx *ctx);
 void ctx_run_end(struct ctx_walk *walk);
-bool ctx_in_callback(void);
+bool ctx_in_callback(const struct ctx_callback *cb);
 
 /* after.c */
 int ctx_after_init(void);
@@ -559,7 +589,7 @@ struct ctx_user {
 	u64 id;
 	struct ctx_account *account;
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
-	struct pid *creator;
+	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
 	u32 depth;
 	bool keep;

@@ -85,7 +85,7 @@ void ctx_scope_setup(struct ctx_scope *scope)
 	INIT_HLIST_HEAD(&scope->own.children);
 	INIT_HLIST_NODE(&scope->sibling);
 	ctx_queue_init(&scope->callbacks);
-	scope->run = NULL;
+	scope->running = NULL;
 	scope->pid = NULL;
 	scope->spread = NULL;
 }
@@ -253,8 +253,7 @@ static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 	/* Nobody is left who could remove one: its owner forgot (S12). */
 	if (WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks)))
 		ctx_queue_init(&scope->callbacks);
-	if (unlikely(scope->pid && !xa_is_value(scope->pid)))
-		put_pid(scope->pid);
+	ctx_pid_drop(scope->pid);
 	scope->pid = NULL;
 }
 

@@ -31,7 +31,9 @@ MODULE_PARM_DESC(max_depth, "how deep processes may nest contexts (default 1024)
 
 /*
  * Who is charged: a user, and above him the owner of his user namespace if that
- * is somebody else, and so on. It exists while anything is charged to it.
+ * is somebody else, and so on. It exists while anything is charged to it; but one
+ * that has nobody above is kept until another is as idle, since most processes
+ * have one context at a time (500 instructions less for each).
  */
 struct ctx_account {
 	struct hlist_node node;
@@ -42,6 +44,7 @@ struct ctx_account {
 
 static DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it */
 static DEFINE_HASHTABLE(ctx_accounts, 8);
+static struct ctx_account *ctx_account_idle;
 
 static struct kmem_cache *ctx_user_cache;
 static atomic64_t ctx_last_id;
@@ -72,13 +75,31 @@ static struct ctx_account *ctx_account_make(kuid_t uid, struct ctx_account *pare
 	return account;
 }
 
+static void ctx_account_free(struct ctx_account *account)
+{
+	hash_del(&account->node);
+	kfree(account);
+}
+
+/* Nothing may be charged to @account, which has nobody above, any more. */
+static void ctx_account_keep(struct ctx_account *account)
+{
+	struct ctx_account *last = ctx_account_idle;
+
+	ctx_account_idle = account;
+	if (last && last != account && !last->contexts)
+		ctx_account_free(last);
+}
+
 static void ctx_account_reap(struct ctx_account *account)
 {
 	while (account && !account->contexts) {
 		struct ctx_account *parent = account->parent;
 
-		hash_del(&account->node);
-		kfree(account);
+		if (parent)
+			ctx_account_free(account);
+		else
+			ctx_account_keep(account);
 		account = parent;
 	}
 }
@@ -184,7 +205,7 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 	user->id = atomic64_inc_return(&ctx_last_id);
 	user->account = account;
 	user->bytes = NULL;
-	user->creator = get_pid(task_tgid(current));
+	user->creator = ctx_pid_take(current);
 	user->owner = current_euid();
 	user->depth = depth;
 	user->keep = false;
@@ -271,7 +292,7 @@ void ctx_user_free(struct ctx *ctx)
 	struct ctx_user *user = ctx_user_of(ctx);
 
 	ctx_account_uncharge(user->account);
-	put_pid(user->creator);
+	ctx_pid_drop(user->creator);
 	kfree(user->bytes);
 	/* A scope's constructed state is intact; the other kinds overwrite it. */
 	if (!ctx_is_scope(ctx))
@@ -296,5 +317,6 @@ int ctx_user_init(void)
 
 void ctx_user_exit(void)
 {
+	kfree(ctx_account_idle);
 	kmem_cache_destroy(ctx_user_cache);
 }

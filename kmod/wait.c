@@ -64,8 +64,7 @@ bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope)
 			return false;
 		swake_up_one(&done->wait);
 		walk->budget -= CTX_COST_CALLBACK;
-		if (walk->yields)
-			cond_resched();
+		ctx_walk_yield(walk);
 	}
 	return true;
 }

@@ -42,7 +42,7 @@ struct pid;
  * The state that contexts share: each points to that of its nearest cancelable
  * scope. @origin is the one word that counts: NULL while live, then the state
  * of the context whose cancellation reached this one, which holds the error and
- * the cause. It is written once, by compare-and-exchange.
+ * the cause. It is written once, under the lock of the list that the scope is on.
  */
 struct ctx_signal {
 	/* private: */
@@ -165,7 +165,7 @@ struct ctx *ctx_without_cancel(struct ctx *parent, gfp_t gfp);
  */
 static __always_inline int ctx_err(const struct ctx *ctx)
 {
-	/* Pairs with the compare-and-exchange that publishes an origin, in cancel.c. */
+	/* Pairs with the release that publishes an origin: ctx_publish(). */
 	const struct ctx_signal *origin = smp_load_acquire(&ctx->state->origin);
 
 	return unlikely(origin) ? origin->err : 0;
