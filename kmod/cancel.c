@@ -11,7 +11,7 @@
  *
  * Walk. Whoever claims a scope delivers to it: disarms its timer, completes its
  * completion, runs its callbacks, and claims its children. A child with nothing
- * of its own is finished on the spot, any other joins the walk's list, with a
+ * of its own is finished on the spot, any other joins the walk's queue, with a
  * reference. So the stack does not grow with the tree, and locks are held for a
  * batch at a time (S19). A child that cancelled itself first has left the list:
  * it is left to its canceller, and its home waits for it to settle.
@@ -292,6 +292,7 @@ static bool ctx_walk_own(struct ctx_walk *walk, struct ctx_scope *scope)
 /* Each step picks up where it was left, so that a worker can go on with it. */
 static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
 {
+	struct ctx_nest *nest;
 	unsigned int pos;
 
 	walk->budget -= CTX_COST_SCOPE;
@@ -299,8 +300,8 @@ static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 	if (!ctx_walk_own(walk, scope))
 		return false;
-	for (pos = 1; unlikely(ctx_nest_at(scope, pos)); pos++)
-		if (!ctx_take_children(walk, scope, ctx_nest_at(scope, pos)))
+	for (pos = 1; (nest = ctx_nest_at(scope, pos)); pos++)
+		if (!ctx_take_children(walk, scope, nest))
 			return false;
 	return true;
 }
@@ -308,7 +309,7 @@ static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
 /*
  * The children that were taken are counted when their home was delivered, with
  * its own delivery counted off: mostly that is nothing at all. They come behind
- * it in the list, so none of them settles before.
+ * it in the queue, so none of them settles before.
  */
 static void ctx_walk(struct ctx_walk *walk)
 {

@@ -67,7 +67,7 @@ enum ctx_kind {
 #define CTX_DONE_USED	0x01	/* ->done is initialised */
 #define CTX_SYNC_WAITER	0x02	/* someone waits for own.busy to fall to 0 */
 #define CTX_RUN_WAITER	0x04	/* someone waits for a callback to return */
-#define CTX_SPREAD	0x08	/* ->spread is set */
+#define CTX_SPREAD	0x08	/* ->spread is set; spares ctx_is_bare() two instructions */
 #define CTX_CLASH	0x10	/* one of the clashes that are counted from here up */
 #define CTX_CLASHES	0xf0
 
@@ -95,7 +95,7 @@ struct ctx_nest {
 
 struct ctx_spread {
 	unsigned int mask;
-	bool folded;
+	int folded;		/* not a bool: not every machine exchanges bytes */
 	struct {
 		struct ctx_nest nest;
 	} ____cacheline_aligned at[];
@@ -290,7 +290,7 @@ static inline void ctx_unlist(struct ctx_scope *scope)
 	__hlist_del(&scope->sibling);
 	/*
 	 * The last access to @scope of a caller who holds no reference on it:
-	 * pairs with the acquire in ctx_scope_release().
+	 * pairs with the acquire in ctx_scope_strip().
 	 */
 	smp_store_release(&scope->sibling.pprev, NULL);
 }
@@ -401,9 +401,15 @@ static inline void *ctx_pid_take(struct task_struct *task)
 	return get_pid(pid);
 }
 
+/* Whether that took a reference. */
+static inline bool ctx_pid_is_held(const void *pid)
+{
+	return pid && !xa_is_value(pid);
+}
+
 static inline void ctx_pid_drop(void *pid)
 {
-	if (unlikely(pid && !xa_is_value(pid)))
+	if (unlikely(ctx_pid_is_held(pid)))
 		put_pid(pid);
 }
 

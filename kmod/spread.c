@@ -95,7 +95,7 @@ bool ctx_spread_fold(struct ctx_scope *scope)
 	unsigned int i;
 	int refs = 0;
 
-	if (xchg(&spread->folded, true))
+	if (xchg(&spread->folded, 1))
 		return false;
 	for (i = 0; i <= spread->mask; i++)
 		refs += atomic_xchg(&spread->at[i].nest.refs, CTX_FOLDED);

@@ -298,7 +298,7 @@ static __always_inline bool ctx_is_plain(const struct ctx *ctx)
 	const struct ctx_scope *scope = container_of(ctx, struct ctx_scope, node);
 
 	return (ctx->kind & (CTX_KIND_SCOPE | CTX_F_USER | CTX_F_TIMER)) == CTX_KIND_SCOPE &&
-	       !scope->spread && (!scope->pid || xa_is_value(scope->pid)) && !ctx_must_defer();
+	       !scope->spread && !ctx_pid_is_held(scope->pid) && !ctx_must_defer();
 }
 
 /*
@@ -312,7 +312,8 @@ static bool ctx_release_later(const struct ctx *ctx, int generation)
 	if (!in_hardirq())
 		return false;
 	return generation >= CTX_BATCH || ctx->kind & CTX_F_USER ||
-	       (ctx_is_scope(ctx) && container_of(ctx, struct ctx_scope, node)->pid);
+	       (ctx_is_scope(ctx) &&
+		ctx_pid_is_held(container_of(ctx, struct ctx_scope, node)->pid));
 }
 
 /* Drops a reference. Returns true if it was the last. */

@@ -237,13 +237,10 @@ const struct ctx_value *ctx_value_find(const struct ctx *ctx, const void *key,
  */
 void *ctx_value(const struct ctx *ctx, const void *key)
 {
-	const struct ctx_value *v = container_of(ctx, struct ctx_value, node), *found;
+	const struct ctx_value *v = ctx_first_value(ctx), *found;
 
-	if (!ctx_is_value(ctx)) {
-		v = ctx->value;
-		if (!v)
-			return NULL;
-	}
+	if (!v)
+		return NULL;
 	found = ctx_find_step(&v, key, ctx_match_key, NULL);
 	if (unlikely(!found && v))
 		found = ctx_find(v, key, ctx_match_key, NULL);

@@ -9,11 +9,6 @@
 
 #define CHILDREN	100
 
-static struct ctx_scope *scope_of(struct ctx *ctx)
-{
-	return container_of(ctx, struct ctx_scope, node);
-}
-
 static int derive_fn(void *arg)
 {
 	struct ctx *c = ctx_with_cancel(arg, GFP_KERNEL);
@@ -60,10 +55,8 @@ static struct ctx *spread_out(struct kunit *test, struct ctx *above)
 {
 	struct ctx *p = ct_cancel(test, above);
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "one CPU does not clash with anyone");
-	clash(test, scope_of(p), 16);
-	KUNIT_ASSERT_NOT_NULL(test, scope_of(p)->spread);
+	clash(test, ctx_scope(p), 16);
+	KUNIT_ASSERT_NOT_NULL(test, ctx_scope(p)->spread);
 	return p;
 }
 
@@ -78,7 +71,6 @@ static struct ctx *spread_out_token(struct kunit *test, struct ct_token *token)
 }
 
 struct brood {
-	struct kunit *test;
 	struct ctx *p;
 	struct ctx *of[CHILDREN];
 };
@@ -128,13 +120,11 @@ static void s5_clashing_spreads_a_parent(struct kunit *test)
 {
 	struct ctx *p = ct_cancel(test, ctx_background());
 
-	if (num_online_cpus() < 2)
-		kunit_skip(test, "one CPU does not clash with anyone");
-	clash(test, scope_of(p), 15);
-	KUNIT_EXPECT_EQ(test, clashes(scope_of(p)), 15);
-	KUNIT_EXPECT_NULL(test, scope_of(p)->spread);
-	clash(test, scope_of(p), 1);
-	KUNIT_EXPECT_NOT_NULL(test, scope_of(p)->spread);
+	clash(test, ctx_scope(p), 15);
+	KUNIT_EXPECT_EQ(test, clashes(ctx_scope(p)), 15);
+	KUNIT_EXPECT_NULL(test, ctx_scope(p)->spread);
+	clash(test, ctx_scope(p), 1);
+	KUNIT_EXPECT_NOT_NULL(test, ctx_scope(p)->spread);
 	ctx_cancel(p);
 	ctx_put(p);
 }
@@ -208,49 +198,43 @@ static void s6_born_done_under_it(struct kunit *test)
 	ct_token_gone(test, &token);
 }
 
-/* Whoever goes last takes the parent with him, and nobody does before. */
-static void s7_the_parent_first(struct kunit *test)
+/* Puts the broods 0 and 1 and the parent: who goes last takes it with him. */
+enum { PARENT = 2, PUTS };
+
+static void put_in_order(struct kunit *test, const int order[PUTS])
 {
 	struct ct_token token;
 	struct ctx *p = spread_out_token(test, &token);
 	struct brood *broods = new_broods(test, p);
+	int i;
 
-	ctx_put(p);
-	put_all(&broods[0]);
-	ctx_barrier();
-	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
-	ct_expect_live(test, broods[1].of[0]);
-	put_all(&broods[1]);
+	for (i = 0; i < PUTS; i++) {
+		if (i == PUTS - 1) {
+			ctx_barrier();
+			KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+			ct_expect_live(test, order[i] == PARENT ? p : broods[order[i]].of[0]);
+		}
+		if (order[i] == PARENT)
+			ctx_put(p);
+		else
+			put_all(&broods[order[i]]);
+	}
 	ct_token_gone(test, &token);
+}
+
+static void s7_the_parent_first(struct kunit *test)
+{
+	put_in_order(test, (const int[]){ PARENT, 0, 1 });
 }
 
 static void s7_the_parent_last(struct kunit *test)
 {
-	struct ct_token token;
-	struct ctx *p = spread_out_token(test, &token);
-	struct brood *broods = new_broods(test, p);
-
-	put_all(&broods[1]);
-	put_all(&broods[0]);
-	ctx_barrier();
-	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
-	ct_expect_live(test, p);
-	ctx_put(p);
-	ct_token_gone(test, &token);
+	put_in_order(test, (const int[]){ 1, 0, PARENT });
 }
 
 static void s7_the_parent_in_between(struct kunit *test)
 {
-	struct ct_token token;
-	struct ctx *p = spread_out_token(test, &token);
-	struct brood *broods = new_broods(test, p);
-
-	put_all(&broods[1]);
-	ctx_put(p);
-	ctx_barrier();
-	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
-	put_all(&broods[0]);
-	ct_token_gone(test, &token);
+	put_in_order(test, (const int[]){ 1, PARENT, 0 });
 }
 
 /* A reference on the parent, found through a child, when all others are gone. */
@@ -360,6 +344,14 @@ static void s5_deriving_races_with_cancelling(struct kunit *test)
 	}
 }
 
+/* There is nothing to be seen where nobody can meet with a lock that is taken. */
+static int needs_two_cpus(struct kunit *test)
+{
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU does not clash with anyone");
+	return 0;
+}
+
 static struct kunit_case spread_cases[] = {
 	KUNIT_CASE(s5_clashing_spreads_a_parent),
 	KUNIT_CASE(s5_children_on_every_list_are_reached),
@@ -377,6 +369,7 @@ static struct kunit_case spread_cases[] = {
 
 static struct kunit_suite spread_suite = {
 	.name = "ctx_spread",
+	.init = needs_two_cpus,
 	.test_cases = spread_cases,
 };
 
