@@ -3,10 +3,13 @@
  * Callbacks: intrusive, run once, when the context becomes done, by whoever
  * walks it, without a lock and in his context.
  *
- * own.lock protects the list and each callback's ->ctx (non-NULL while registered).
- * ->running is the callback in progress, if any, set under that lock: an address
- * to compare with. A scope is on one walk only, so there is at most one. A callback
- * is not touched once its function has begun: it may free itself.
+ * own.lock protects the list, and each callback's ->ctx (non-NULL while registered)
+ * until its function begins. A scope is on one walk only, and runs one callback at a
+ * time: ->running is its address. It was taken off the list before, under own.lock,
+ * and stands there with CTX_RESERVED until it begins: whoever removes it meanwhile
+ * takes that away. So a scope that is claimed and has one callback, as most have, is
+ * delivered without another turn of the lock: 50 instructions less. A callback is not
+ * touched once its function has begun: it may free itself.
  */
 #include <linux/hash.h>
 #include <linux/wait_bit.h>
@@ -69,26 +72,6 @@ bool ctx_in_callback(const struct ctx_callback *cb)
 	return found;
 }
 
-/*
- * The next callback of a claimed scope, and what it is called with; NULL for none.
- * Under own.lock. Nothing is added any more, but there are those who remove.
- */
-struct ctx_callback *ctx_callback_pop(struct ctx_walk *walk, struct ctx_scope *scope,
-				      struct ctx **ctx)
-{
-	struct ctx_callback *cb;
-
-	if (ctx_queue_empty(&scope->callbacks))
-		return NULL;
-	cb = hlist_entry(scope->callbacks.first, struct ctx_callback, node);
-	ctx_queue_del(&scope->callbacks, &cb->node);
-	*ctx = cb->ctx;
-	cb->ctx = NULL;
-	walk->run.cb = cb;
-	scope->running = cb;
-	return cb;
-}
-
 static void ctx_wake_removers(struct ctx_scope *scope)
 {
 	unsigned long flags;
@@ -99,22 +82,64 @@ static void ctx_wake_removers(struct ctx_scope *scope)
 	wake_up_var(&scope->running);
 }
 
-/* Without any lock. */
-void ctx_callback_run(struct ctx_walk *walk, struct ctx_scope *scope, struct ctx_callback *cb,
-		      struct ctx *ctx)
+/*
+ * Runs the one that was reserved, unless it was removed in the meantime: the one
+ * exchange that wins, here or in ctx_callback_revoke(), decides. Without any lock.
+ */
+static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_scope *scope,
+					     unsigned long reserved)
 {
+	struct ctx_callback *cb = (struct ctx_callback *)(reserved - CTX_RESERVED);
+	struct ctx *ctx;
+
+	if (unlikely(cmpxchg(&scope->running, reserved, (unsigned long)cb) != reserved))
+		return;
+	ctx = cb->ctx;
+	cb->ctx = NULL;
+	walk->run.cb = cb;
 	ctx_run_begin(walk);
 	cb->fn(ctx, cb);
-	walk->budget -= CTX_COST_CALLBACK;
-	ctx_walk_yield(walk);
 	/*
 	 * Whoever waits has set the flag before he looks at ->running again, with a
 	 * full barrier in between, as here: one of us sees the other. A turn of the
-	 * lock, 33 instructions, less.
+	 * lock, 33 instructions, less. It also has cb->ctx seen as NULL by who sees
+	 * nothing running: pairs with the acquire in ctx_callback_take().
 	 */
-	smp_store_mb(scope->running, NULL);
+	xchg(&scope->running, 0);
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_RUN_WAITER))
 		ctx_wake_removers(scope);
+	walk->budget -= CTX_COST_CALLBACK;
+	ctx_walk_yield(walk);
+}
+
+static void ctx_callback_reserve_next(struct ctx_scope *scope)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&scope->own.lock, flags);
+	ctx_callback_reserve(scope);
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+}
+
+/*
+ * Runs what is registered with a claimed scope, of which the first was reserved
+ * with the claim: most have no other. Returns false when the budget is spent first.
+ */
+bool ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
+{
+	unsigned long reserved;
+
+	for (;;) {
+		if (walk->budget <= 0)
+			return false;
+		reserved = READ_ONCE(scope->running);
+		if (likely(reserved))
+			ctx_callback_run(walk, scope, reserved);
+		/* Without the lock: nobody adds any more. */
+		if (likely(ctx_queue_empty(&scope->callbacks)))
+			return true;
+		ctx_callback_reserve_next(scope);
+	}
 }
 
 /**
@@ -166,14 +191,38 @@ int ctx_callback_add(struct ctx *ctx, struct ctx_callback *cb,
 }
 EXPORT_SYMBOL_GPL(ctx_callback_add);
 
-/* Under own.lock. */
-static __always_inline bool ctx_callback_unlist(struct ctx_scope *scope, struct ctx_callback *cb)
+enum ctx_removal {
+	CTX_REMOVED,
+	CTX_NOT_THERE,
+	CTX_RUNNING,
+};
+
+/* Under own.lock: @cb is the one that was taken off the list, and has begun or not. */
+static enum ctx_removal ctx_callback_revoke(struct ctx_scope *scope, struct ctx_callback *cb)
 {
+	unsigned long reserved = CTX_RESERVED | (unsigned long)cb;
+
+	/* See ctx_callback_run(). */
+	if (cmpxchg(&scope->running, reserved, 0) != reserved)
+		return CTX_RUNNING;
+	cb->ctx = NULL;
+	return CTX_REMOVED;
+}
+
+/* Under own.lock. */
+static __always_inline enum ctx_removal ctx_callback_take(struct ctx_scope *scope,
+							  struct ctx_callback *cb)
+{
+	/* Pairs with the exchange at the end of ctx_callback_run(). */
+	unsigned long running = smp_load_acquire(&scope->running);
+
+	if (unlikely((running & ~CTX_RESERVED) == (unsigned long)cb))
+		return ctx_callback_revoke(scope, cb);
 	if (!cb->ctx || WARN_ON_ONCE(ctx_scope(cb->ctx) != scope))
-		return false;
+		return CTX_NOT_THERE;
 	ctx_queue_del(&scope->callbacks, &cb->node);
 	cb->ctx = NULL;
-	return true;
+	return CTX_REMOVED;
 }
 
 /**
@@ -200,30 +249,22 @@ bool ctx_callback_remove(struct ctx *ctx, struct ctx_callback *cb)
 	if (ctx_is_root(&scope->node))
 		return xchg(&cb->ctx, NULL);
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	removed = ctx_callback_unlist(scope, cb);
+	removed = ctx_callback_take(scope, cb) == CTX_REMOVED;
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return removed;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove);
 
-enum ctx_removal {
-	CTX_REMOVED,
-	CTX_NOT_THERE,
-	CTX_RUNNING,	/* and CTX_RUN_WAITER is set */
-};
-
+/* If it is running, its end will wake who waits. */
 static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_callback *cb)
 {
-	enum ctx_removal result = CTX_NOT_THERE;
+	enum ctx_removal result;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	if (READ_ONCE(scope->running) == cb) {
-		result = CTX_RUNNING;
+	result = ctx_callback_take(scope, cb);
+	if (result == CTX_RUNNING)
 		scope->node.flags |= CTX_RUN_WAITER;
-	} else if (ctx_callback_unlist(scope, cb)) {
-		result = CTX_REMOVED;
-	}
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return result;
 }

@@ -121,32 +121,44 @@ static void ctx_settle_later(struct ctx_scope *scope)
 }
 
 /*
- * Counts @n off @scope's outstanding business; at 0 it is settled, and a home
- * that waits for it counts it off in turn. The caller holds a reference on
- * @scope or on something below it, which keeps all of them. An interrupt goes
- * up a bounded number of levels only (S19).
+ * Counts @n off @scope's outstanding business; at 0 it is settled. Returns whether
+ * its home waits for that. The caller holds a reference on @scope or on something
+ * below it, which keeps all of them.
  *
  * The decrement is fully ordered: with the flag that ctx_wait_settled() sets
  * before it looks at busy, one of the two sees the other.
  */
-static void ctx_settle_by(struct ctx_scope *scope, int n)
+static __always_inline bool ctx_count_off(struct ctx_scope *scope, int n)
+{
+	if (!atomic_sub_and_test(n, &scope->own.busy))
+		return false;
+	if (unlikely(READ_ONCE(scope->node.flags) & CTX_SYNC_WAITER))
+		wake_up_var(&scope->own.busy);
+	return scope->node.taken;
+}
+
+/*
+ * Counts a settled scope off with its home, and so on. An interrupt goes up a
+ * bounded number of levels only (S19).
+ */
+static noinline void ctx_settle_above(struct ctx_scope *scope)
 {
 	int level = 0;
 
-	while (atomic_sub_and_test(n, &scope->own.busy)) {
-		bool awaited = scope->node.taken;
-
-		if (READ_ONCE(scope->node.flags) & CTX_SYNC_WAITER)
-			wake_up_var(&scope->own.busy);
-		if (!awaited)
-			return;
+	do {
 		if (++level >= CTX_BATCH && in_interrupt()) {
 			ctx_settle_later(scope);
 			return;
 		}
 		scope = ctx_home(scope);
-		n = 1;
-	}
+	} while (ctx_count_off(scope, 1));
+}
+
+/* Inlined as far as the home, where mostly it ends. */
+static __always_inline void ctx_settle_by(struct ctx_scope *scope, int n)
+{
+	if (ctx_count_off(scope, n) && ctx_count_off(ctx_home(scope), 1))
+		ctx_settle_above(ctx_home(scope));
 }
 
 void ctx_settle(struct ctx_scope *scope)
@@ -155,22 +167,24 @@ void ctx_settle(struct ctx_scope *scope)
 }
 
 /*
- * Finishes a child that was just claimed, if it has nothing of its own. What has
- * something at a glance will be walked, and own.lock be taken there.
+ * The turn of own.lock after the claim: whoever adds to a scope looks at the origin
+ * under that lock, so what is there now is all, but for what is removed yet. One
+ * that has nothing is finished on the spot. Any other gets a reference, and its
+ * first callback reserved. Returns false if it is not to be walked.
  */
-static __always_inline bool ctx_finish_bare(struct ctx_scope *child)
+static __always_inline bool ctx_close(struct ctx_scope *child)
 {
-	bool bare;
+	bool walked = false;
 
-	if (ctx_is_timed(child) || !hlist_empty(&child->own.children) ||
-	    !ctx_queue_empty(&child->callbacks))
-		return false;
 	raw_spin_lock_nested(&child->own.lock, SINGLE_DEPTH_NESTING);
-	bare = ctx_is_bare(child);
-	if (bare)
+	if (ctx_is_bare(child) && !ctx_is_timed(child)) {
 		atomic_set(&child->own.busy, 0);
+	} else if (refcount_inc_not_zero(&child->node.ref)) {
+		ctx_callback_reserve(child);
+		walked = true;
+	}
 	raw_spin_unlock(&child->own.lock);
-	return bare;
+	return walked;
 }
 
 /*
@@ -195,7 +209,7 @@ static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_sco
 					   struct ctx_scope *child)
 {
 	ctx_publish(child, home->state.origin);
-	if (!ctx_finish_bare(child) && refcount_inc_not_zero(&child->node.ref)) {
+	if (ctx_close(child)) {
 		child->node.taken = true;
 		walk->taken++;
 		ctx_unlist(child);
@@ -236,74 +250,34 @@ static bool ctx_take_children(struct ctx_walk *walk, struct ctx_scope *home,
 	return true;
 }
 
-/* Runs @cb and what is behind it, until the budget is spent. */
-static bool ctx_walk_callbacks(struct ctx_walk *walk, struct ctx_scope *scope,
-			       struct ctx_callback *cb, struct ctx *ctx)
-{
-	unsigned long flags;
-
-	for (;;) {
-		if (cb)
-			ctx_callback_run(walk, scope, cb, ctx);
-		/* Without the lock: nobody adds. What is left is for the worker. */
-		if (ctx_queue_empty(&scope->callbacks))
-			return true;
-		if (walk->budget <= 0)
-			return false;
-		raw_spin_lock_irqsave(&scope->own.lock, flags);
-		cb = ctx_callback_pop(walk, scope, &ctx);
-		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-	}
-}
-
-/*
- * The completion and callbacks before the children. Whether there are any is for
- * good once own.lock was taken after the claim, so one turn of that lock does for
- * children, or for the one callback that most others have.
- */
-static bool ctx_walk_own(struct ctx_walk *walk, struct ctx_scope *scope)
-{
-	struct ctx_callback *cb;
-	unsigned long flags;
-	bool more = true;
-	struct ctx *ctx;
-
-	if (walk->budget <= 0)
-		return false;
-	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	if (unlikely(scope->node.flags & CTX_DONE_USED)) {
-		raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-		if (!ctx_complete(walk, scope))
-			return false;
-		raw_spin_lock_irqsave(&scope->own.lock, flags);
-	}
-	cb = ctx_callback_pop(walk, scope, &ctx);
-	if (!cb)
-		more = ctx_take_batch(walk, scope, &scope->own);
-	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
-
-	if (cb)
-		more = !hlist_empty(&scope->own.children);
-	if (!ctx_walk_callbacks(walk, scope, cb, ctx))
-		return false;
-	return !more || ctx_take_children(walk, scope, &scope->own);
-}
-
-/* Each step picks up where it was left, so that a worker can go on with it. */
-static bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
+static bool ctx_take_all(struct ctx_walk *walk, struct ctx_scope *home)
 {
 	struct ctx_nest *nest;
 	unsigned int pos;
 
+	for (pos = 0; (nest = ctx_nest_at(home, pos)); pos++)
+		if (!ctx_take_children(walk, home, nest))
+			return false;
+	return true;
+}
+
+/*
+ * The completion and callbacks before the children. Each step picks up where it was
+ * left, so that a worker can go on with it. Without own.lock: see ctx_close().
+ */
+static __always_inline bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
+{
 	walk->budget -= CTX_COST_SCOPE;
 	if (ctx_is_timed(scope))
 		ctx_deadline_disarm(ctx_deadline_of(scope));
-	if (!ctx_walk_own(walk, scope))
+	if (unlikely(READ_ONCE(scope->node.flags) & CTX_DONE_USED) && !ctx_complete(walk, scope))
 		return false;
-	for (pos = 1; (nest = ctx_nest_at(scope, pos)); pos++)
-		if (!ctx_take_children(walk, scope, nest))
-			return false;
-	return true;
+	if ((READ_ONCE(scope->running) || !ctx_queue_empty(&scope->callbacks)) &&
+	    !ctx_callbacks_run(walk, scope))
+		return false;
+	if (hlist_empty(&scope->own.children) && !scope->spread)
+		return true;
+	return ctx_take_all(walk, scope);
 }
 
 /*
@@ -325,7 +299,7 @@ static void ctx_walk(struct ctx_walk *walk)
 		INIT_HLIST_NODE(&scope->sibling);
 		if (walk->taken != 1)
 			ctx_settle_by(scope, 1 - walk->taken);
-		ctx_put(&scope->node);
+		ctx_unhold(&scope->node);
 		ctx_walk_yield(walk);
 	}
 	ctx_run_end(walk);
@@ -386,6 +360,7 @@ static __always_inline enum ctx_claim ctx_claim_self(struct ctx_scope *scope,
 			ctx_unlist(scope);
 	} else {
 		claim = CTX_CLAIM_WON;
+		ctx_callback_reserve(scope);
 		if (!hlist_unhashed(&scope->sibling))
 			ctx_leave_unsettled(ctx_home(scope), scope);
 	}

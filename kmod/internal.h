@@ -134,7 +134,7 @@ struct ctx_scope {
 		struct list_head found;		/* leaked: see ctx_reap_leaks() */
 	};
 	struct ctx_queue callbacks;
-	struct ctx_callback *running;	/* see callback.c */
+	unsigned long running;		/* an address: see callback.c */
 	struct completion done;
 	ktime_t time;			/* the record: valid once origin is our own state */
 	void *pid;			/* see ctx_pid_take() */
@@ -413,6 +413,21 @@ static inline void ctx_pid_drop(void *pid)
 		put_pid(pid);
 }
 
+/* In ->running: taken off the queue, and not begun yet. */
+#define CTX_RESERVED	1UL
+
+/* Under own.lock, of a scope that is done and has none reserved or running. */
+static inline void ctx_callback_reserve(struct ctx_scope *scope)
+{
+	struct hlist_node *first = scope->callbacks.first;
+
+	if (!first)
+		return;
+	ctx_queue_del(&scope->callbacks, first);
+	WRITE_ONCE(scope->running, CTX_RESERVED |
+		   (unsigned long)hlist_entry(first, struct ctx_callback, node));
+}
+
 static inline bool ctx_cause_valid(int cause)
 {
 	return cause < 0 && cause >= -MAX_ERRNO;
@@ -439,6 +454,8 @@ void ctx_scope_start(struct ctx_scope *scope, struct ctx_nest *nest, gfp_t gfp);
 struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
 
+void ctx_release_chain(struct ctx *ctx);
+
 /* spread.c */
 int ctx_spread_roots(void);
 void ctx_spread_free_roots(void);
@@ -448,6 +465,28 @@ bool ctx_spread_drop(struct ctx_scope *scope, u8 nest);
 
 /* A spread scope's own count of references has this much in it for the others. */
 #define CTX_SPREAD_BIAS	BIT(29)
+
+/* Drops a reference. Returns true if it was the last. */
+static __always_inline bool ctx_drop(struct ctx *ctx)
+{
+	bool last;
+	int old;
+
+	/* A reader, three instructions, for the sake of ctx_spread_fold(). */
+	preempt_disable();
+	last = __refcount_dec_and_test(&ctx->ref, &old);
+	if (unlikely(old == CTX_SPREAD_BIAS + 1))
+		last = ctx_spread_fold(container_of(ctx, struct ctx_scope, node));
+	preempt_enable();
+	return last;
+}
+
+/* As ctx_put(), of a context that is no root, where it is mostly not the last. */
+static inline void ctx_unhold(struct ctx *ctx)
+{
+	if (unlikely(ctx_drop(ctx)))
+		ctx_release_chain(ctx);
+}
 
 /* cancel.c */
 
@@ -504,10 +543,7 @@ pid_t ctx_pid_nr(const void *pid, struct pid_namespace *ns);
 void ctx_settle(struct ctx_scope *scope);
 
 /* callback.c */
-struct ctx_callback *ctx_callback_pop(struct ctx_walk *walk, struct ctx_scope *scope,
-				      struct ctx **ctx);
-void ctx_callback_run(struct ctx_walk *walk, struct ctx_scope *scope, struct ctx_callback *cb,
-		      struct ctx *ctx);
+bool ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope);
 void ctx_run_end(struct ctx_walk *walk);
 bool ctx_in_callback(const struct ctx_callback *cb);
 

@@ -85,7 +85,7 @@ void ctx_scope_setup(struct ctx_scope *scope)
 	INIT_HLIST_HEAD(&scope->own.children);
 	INIT_HLIST_NODE(&scope->sibling);
 	ctx_queue_init(&scope->callbacks);
-	scope->running = NULL;
+	scope->running = 0;
 	scope->pid = NULL;
 	scope->spread = NULL;
 }
@@ -316,21 +316,6 @@ static bool ctx_release_later(const struct ctx *ctx, int generation)
 		ctx_pid_is_held(container_of(ctx, struct ctx_scope, node)->pid));
 }
 
-/* Drops a reference. Returns true if it was the last. */
-static __always_inline bool ctx_drop(struct ctx *ctx)
-{
-	bool last;
-	int old;
-
-	/* A reader, three instructions, for the sake of ctx_spread_fold(). */
-	preempt_disable();
-	last = __refcount_dec_and_test(&ctx->ref, &old);
-	if (unlikely(old == CTX_SPREAD_BIAS + 1))
-		last = ctx_spread_fold(container_of(ctx, struct ctx_scope, node));
-	preempt_enable();
-	return last;
-}
-
 /* Drops what a child held on its @parent, where it was listed at @nest. */
 static __always_inline bool ctx_drop_parent(struct ctx *parent, u8 nest)
 {
@@ -371,7 +356,7 @@ static void ctx_release_dead(struct work_struct *work);
 static DECLARE_WORK(ctx_dead_work, ctx_release_dead);
 
 /* The last reference is gone; and so perhaps is that of the parent, and so on. */
-static noinline void ctx_release_chain(struct ctx *ctx)
+noinline void ctx_release_chain(struct ctx *ctx)
 {
 	struct ctx_bulk bulk = { .nr = 0 };
 	struct ctx *parent;
