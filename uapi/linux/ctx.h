@@ -43,6 +43,13 @@ extern "C" {
 #define CTX_IOC_VALUE		_IO(CTX_IOC_MAGIC, 0x02)
 #define CTX_IOC_CANCEL		_IO(CTX_IOC_MAGIC, 0x03)
 #define CTX_IOC_INFO		_IO(CTX_IOC_MAGIC, 0x04)
+#define CTX_IOC_RESTRICT	_IO(CTX_IOC_MAGIC, 0x05)
+#define CTX_IOC_OPEN		_IO(CTX_IOC_MAGIC, 0x06)
+#define CTX_IOC_NEXT		_IO(CTX_IOC_MAGIC, 0x07)
+#define CTX_IOC_LINK		_IO(CTX_IOC_MAGIC, 0x08)
+#define CTX_IOC_WATCH		_IO(CTX_IOC_MAGIC, 0x09)
+#define CTX_IOC_ON_DONE		_IO(CTX_IOC_MAGIC, 0x0a)
+#define CTX_IOC_BIND		_IO(CTX_IOC_MAGIC, 0x0b)
 
 /* What a descriptor allows, as CTX_IOC_INFO shows it. */
 #define CTX_RIGHT_CANCEL	0x01	/* CTX_IOC_CANCEL; the last one closed cancels */
@@ -143,6 +150,7 @@ struct ctx_ioc_cancel {
 #define CTX_INFO_DONE		0x01	/* @err and what follows it are set */
 #define CTX_INFO_DEADLINE	0x02	/* @deadline is set */
 #define CTX_INFO_KEEP		0x04	/* derived with CTX_DERIVE_KEEP */
+#define CTX_INFO_WRITTEN	0x08	/* every on-done has been tried: see @on_done_err */
 
 /**
  * struct ctx_ioc_info - argument of CTX_IOC_INFO, filled by the kernel
@@ -167,6 +175,9 @@ struct ctx_ioc_cancel {
  * @info_flags: CTX_INFO_*
  * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq"
  * @creator_comm: the name of the task that made it
+ * @on_dones: how many were asked for by CTX_IOC_ON_DONE
+ * @on_done_err: errno number of the first that failed, EAGAIN where there was no
+ *	room; 0 for none so far
  *
  * Needs CTX_RIGHT_OBSERVE.
  */
@@ -188,6 +199,177 @@ struct ctx_ioc_info {
 	__u32 info_flags;
 	char origin_comm[CTX_COMM_LEN];
 	char creator_comm[CTX_COMM_LEN];
+	__u32 on_dones;
+	__u32 on_done_err;
+};
+
+/**
+ * struct ctx_ioc_restrict - argument of CTX_IOC_RESTRICT
+ * @size: sizeof(struct ctx_ioc_restrict)
+ * @flags: 0
+ * @rights: CTX_RIGHT_* that the new descriptor has
+ * @reserved: 0
+ *
+ * Returns a new descriptor on the same context. EPERM: one of @rights is not there
+ * to be passed on. A right that was left out is never regained: what is derived on
+ * the new descriptor lacks CTX_RIGHT_VALUE if that does.
+ */
+struct ctx_ioc_restrict {
+	__u32 size;
+	__u32 flags;
+	__u32 rights;
+	__u32 reserved;
+};
+
+/* flags of struct ctx_ioc_open */
+#define CTX_OPEN_AMBIENT	0x01	/* the one that the caller runs under */
+
+/**
+ * struct ctx_ioc_open - argument of CTX_IOC_OPEN
+ * @size: sizeof(struct ctx_ioc_open)
+ * @flags: CTX_OPEN_*
+ * @id: the context's number; 0 with CTX_OPEN_AMBIENT
+ * @rights: CTX_RIGHT_* that the descriptor shall have; 0 for all that it may
+ * @reserved: 0
+ *
+ * Returns a descriptor of a context that a process made, on whatever descriptor it
+ * is asked. By number: where the caller may send a signal to the user who made it,
+ * and its maker has a number in the caller's pid namespace; with CTX_RIGHT_OBSERVE,
+ * CTX_RIGHT_DERIVE and, where there is something to cancel, CTX_RIGHT_CANCEL.
+ * With CTX_OPEN_AMBIENT: the context that the caller's cgroup, or the nearest above,
+ * was bound to by CTX_IOC_BIND, else Background; with CTX_RIGHT_OBSERVE and
+ * CTX_RIGHT_DERIVE. Neither lets anybody read values.
+ *
+ * A descriptor with CTX_RIGHT_CANCEL counts, wherever it comes from: the context is
+ * not cancelled for its owner's death before that is closed, too. Who only looks
+ * asks for CTX_RIGHT_OBSERVE.
+ *
+ * ESRCH: there is no such context. EPERM: it is somebody else's, or one of @rights
+ * is not to be had.
+ */
+struct ctx_ioc_open {
+	__u32 size;
+	__u32 flags;
+	__u64 id;
+	__u32 rights;
+	__u32 reserved;
+};
+
+/**
+ * struct ctx_ioc_next - argument of CTX_IOC_NEXT
+ * @size: sizeof(struct ctx_ioc_next)
+ * @flags: 0
+ * @id: in, a number, whether in use or not; out, the next higher one that the
+ *	caller may open
+ *
+ * Lists contexts, from @id 0 on. ENOENT: there is no other.
+ */
+struct ctx_ioc_next {
+	__u32 size;
+	__u32 flags;
+	__u64 id;
+};
+
+/**
+ * struct ctx_ioc_link - argument of CTX_IOC_LINK
+ * @size: sizeof(struct ctx_ioc_link)
+ * @flags: 0
+ * @fd: another context's descriptor, with CTX_RIGHT_OBSERVE
+ * @reserved: 0
+ *
+ * Also cancels this context when the other one is done, with its error, cause and
+ * origin; at once, if it is done already. Needs CTX_RIGHT_CANCEL. Deadlines are not
+ * merged: CTX_IOC_INFO shows this context's own.
+ *
+ * EBADF: @fd is not open. EINVAL: it is no context. ELOOP: it is this context.
+ * EBUSY: this context has children, or another was linked to it: so no two
+ * contexts ever wait for each other. EDQUOT: the user has too many links, watches
+ * and on-dones.
+ */
+struct ctx_ioc_link {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct ctx_ioc_watch - argument of CTX_IOC_WATCH
+ * @size: sizeof(struct ctx_ioc_watch)
+ * @flags: 0
+ * @fd: a pidfd, eventfd, timerfd, pipe or IPv4 or IPv6 socket; or a context, which
+ *	is as CTX_IOC_LINK
+ * @events: what to wait for, POLLIN and so on, as poll(2) has it; POLLERR and
+ *	POLLHUP always are; 0 means POLLIN
+ * @cause: errno number of the cause; 0 means ECANCELED
+ * @reserved: 0
+ *
+ * Also cancels this context when the file is ready, of which it keeps the file open
+ * until then, or until the context is done or gone. Needs CTX_RIGHT_CANCEL.
+ *
+ * EBADF: @fd is not open. EINVAL: it is another kind of file: one that could hold
+ * this context's own descriptor, as a Unix socket, an epoll set or an io_uring may,
+ * would keep both for ever. EPERM: a context without CTX_RIGHT_OBSERVE. EDQUOT:
+ * as for CTX_IOC_LINK.
+ */
+struct ctx_ioc_watch {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 events;
+	__u32 cause;
+	__u32 reserved;
+};
+
+#define CTX_ON_DONE_MAX		4096
+
+/**
+ * struct ctx_ioc_on_done - argument of CTX_IOC_ON_DONE
+ * @size: sizeof(struct ctx_ioc_on_done)
+ * @flags: 0
+ * @data: address of the bytes to write
+ * @len: how many: for a pipe or a socket 1 to CTX_ON_DONE_MAX; 0 otherwise
+ * @fd: an eventfd, a pipe, an IPv4 or IPv6 socket, or a cgroup's cgroup.kill, open
+ *	for writing
+ *
+ * When this context is done, the kernel writes once, with the caller's credentials
+ * as they are now and without waiting for room, whether the caller is alive then or
+ * not: 1 is added to an eventfd; @data is written to a pipe or sent on a socket;
+ * a cgroup is killed. At once, if the context is done. How it went shows in
+ * CTX_IOC_INFO. Needs CTX_RIGHT_OBSERVE.
+ *
+ * EBADF: @fd is not open for writing. EINVAL: it is another kind of file, or @len
+ * does not fit the kind. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK.
+ */
+struct ctx_ioc_on_done {
+	__u32 size;
+	__u32 flags;
+	__u64 data;
+	__u32 len;
+	__s32 fd;
+};
+
+/**
+ * struct ctx_ioc_bind - argument of CTX_IOC_BIND
+ * @size: sizeof(struct ctx_ioc_bind)
+ * @flags: 0
+ * @fd: cgroup.procs of a cgroup v2, open for writing
+ * @reserved: 0
+ *
+ * Makes this context the ambient one of every task in that cgroup and below, now and
+ * later: CTX_OPEN_AMBIENT gives it to them, and the kernel's drivers see it. It stays
+ * until the cgroup is removed or bound again, and is found there also when it is done.
+ * Binding Background is no binding at all. Needs CTX_RIGHT_DERIVE.
+ *
+ * EBADF: @fd is not open for writing. EINVAL: it is not such a file. EPERM: the
+ * context does not descend from the one that the cgroup above runs under. EDQUOT:
+ * as for CTX_IOC_LINK. EOPNOTSUPP: the kernel has no cgroups.
+ */
+struct ctx_ioc_bind {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
 };
 
 /**
