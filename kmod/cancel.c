@@ -220,8 +220,8 @@ static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_sco
 }
 
 /* Under @nest's lock. Returns whether there are more. */
-static noinline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home,
-				    struct ctx_nest *nest)
+static __always_inline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home,
+					   struct ctx_nest *nest)
 {
 	int n;
 
@@ -275,9 +275,9 @@ static __always_inline bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_sco
 	if ((READ_ONCE(scope->running) || !ctx_queue_empty(&scope->callbacks)) &&
 	    !ctx_callbacks_run(walk, scope))
 		return false;
-	if (hlist_empty(&scope->own.children) && !scope->spread)
-		return true;
-	return ctx_take_all(walk, scope);
+	if (unlikely(scope->spread))
+		return ctx_take_all(walk, scope);
+	return hlist_empty(&scope->own.children) || ctx_take_children(walk, scope, &scope->own);
 }
 
 /*
