@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
@@ -90,7 +91,7 @@ static int ctx_file_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-/* A descriptor for a context that was just made; takes over the reference. */
+/* A new descriptor; takes over the reference. */
 static int ctx_install(struct ctx *ctx, u32 rights)
 {
 	struct ctx_file *cf;
@@ -113,6 +114,9 @@ static int ctx_install(struct ctx *ctx, u32 rights)
 		fd = PTR_ERR(file);
 		goto err_file;
 	}
+	/* Not before: whoever finds it may be counted as its only canceller. */
+	if (ctx_user_of(ctx))
+		ctx_id_publish(ctx_user_of(ctx));
 	fd_install(fd, file);
 	return fd;
 
@@ -200,6 +204,9 @@ union ctx_arg {
 	struct ctx_ioc_value value;
 	struct ctx_ioc_cancel cancel;
 	struct ctx_ioc_info info;
+	struct ctx_ioc_restrict restrict_to;
+	struct ctx_ioc_open open;
+	struct ctx_ioc_next next;
 };
 
 /* A child has what its maker may pass on, and a say of its own. */
@@ -328,7 +335,7 @@ static long ctx_ioc_cancel(struct ctx_file *cf, union ctx_arg *arg)
 
 static void ctx_fill_maker(const struct ctx_user *user, struct ctx_ioc_info *info)
 {
-	info->id = user->id;
+	info->id = ctx_user_id(&user->ctx);
 	info->parent_id = ctx_user_id(user->ctx.parent);
 	info->owner_uid = from_kuid_munged(current_user_ns(), user->owner);
 	info->creator_pid = ctx_pid_nr(user->creator, task_active_pid_ns(current));
@@ -373,6 +380,83 @@ static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
 	return 0;
 }
 
+static long ctx_ioc_restrict(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const u32 rights = arg->restrict_to.rights;
+
+	if (arg->restrict_to.flags || arg->restrict_to.reserved ||
+	    rights & ~(CTX_RIGHTS_ROOT | CTX_RIGHT_CANCEL))
+		return -EINVAL;
+	if (rights & ~cf->rights)
+		return -EPERM;
+	return ctx_install(ctx_get(cf->ctx), rights);
+}
+
+/* What whoever may end a context by a signal gets: nobody's values (see the uapi). */
+static u32 ctx_opened_rights(const struct ctx *ctx)
+{
+	return CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE | (ctx_is_scope(ctx) ? CTX_RIGHT_CANCEL : 0);
+}
+
+/* The one with that number, if the current task may open it, with a reference. */
+static struct ctx_user *ctx_user_by_id(u64 id)
+{
+	struct ctx_user *user = id ? ctx_user_next(id - 1) : NULL;
+	int err = -ESRCH;
+
+	if (!user)
+		return ERR_PTR(err);
+	if (ctx_user_id(&user->ctx) == id)
+		err = ctx_user_may_open(user);
+	if (err) {
+		ctx_put(&user->ctx);
+		return ERR_PTR(err);
+	}
+	return user;
+}
+
+static long ctx_ioc_open(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const u32 wanted = arg->open.rights;
+	struct ctx_user *user;
+	u32 rights;
+
+	if (arg->open.flags || arg->open.reserved ||
+	    wanted & ~(CTX_RIGHTS_ROOT | CTX_RIGHT_CANCEL))
+		return -EINVAL;
+	user = ctx_user_by_id(arg->open.id);
+	if (IS_ERR(user))
+		return PTR_ERR(user);
+	rights = ctx_opened_rights(&user->ctx);
+	if (wanted & ~rights) {
+		ctx_put(&user->ctx);
+		return -EPERM;
+	}
+	return ctx_install(&user->ctx, wanted ?: rights);
+}
+
+/* Passes by what others made: however much that is, it can be interrupted. */
+static long ctx_ioc_next(struct ctx_file *cf, union ctx_arg *arg)
+{
+	struct ctx_user *user;
+	bool found = false;
+
+	if (arg->next.flags)
+		return -EINVAL;
+	while (!found) {
+		user = ctx_user_next(arg->next.id);
+		if (!user)
+			return -ENOENT;
+		arg->next.id = ctx_user_id(&user->ctx);
+		found = !ctx_user_may_open(user);
+		ctx_put(&user->ctx);
+		if (!found && fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
 /* One row per request: the structure it had when it was introduced, and has now. */
 static const struct ctx_ioctl {
 	long (*fn)(struct ctx_file *cf, union ctx_arg *arg);
@@ -398,7 +482,11 @@ static const struct ctx_ioctl {
 	CTX_IOCTL(CTX_IOC_CANCEL, ctx_ioc_cancel, CTX_RIGHT_CANCEL,
 		  struct ctx_ioc_cancel, reserved, false),
 	CTX_IOCTL(CTX_IOC_INFO, ctx_ioc_info, CTX_RIGHT_OBSERVE,
-		  struct ctx_ioc_info, creator_comm, true),
+		  struct ctx_ioc_info, on_done_err, true),
+	CTX_IOCTL(CTX_IOC_RESTRICT, ctx_ioc_restrict, 0,
+		  struct ctx_ioc_restrict, reserved, false),
+	CTX_IOCTL(CTX_IOC_OPEN, ctx_ioc_open, 0, struct ctx_ioc_open, reserved, false),
+	CTX_IOCTL(CTX_IOC_NEXT, ctx_ioc_next, 0, struct ctx_ioc_next, id, true),
 };
 
 static const struct ctx_ioctl *ctx_find_ioctl(unsigned int cmd)

@@ -619,6 +619,8 @@ struct ctx_bytes {
 };
 
 struct ctx_account;
+struct ctx_id_block;
+extern spinlock_t ctx_account_lock;
 
 /* What a process made: one of the kinds of context, and what is known of it. */
 struct ctx_user {
@@ -628,21 +630,32 @@ struct ctx_user {
 		struct ctx_deadline deadline;
 		struct ctx_value value;
 	};
-	u64 id;
+	struct ctx_id_block *block;	/* with its number: see ids.c */
 	struct ctx_account *account;
+	struct user_namespace *ns;	/* of the process that made it, as its owner is */
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
 	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
 	u32 depth;
+	u8 slot;			/* of @block */
 	bool keep;
 	atomic_t cancellers;		/* files that hold CTX_RIGHT_CANCEL */
 	char creator_comm[TASK_COMM_LEN];
 };
 
+/* ids.c */
+int ctx_ids_init(void);
+void ctx_ids_exit(void);
+int ctx_id_take(struct ctx_user *user);
+void ctx_id_drop(struct ctx_user *user);
+void ctx_id_publish(struct ctx_user *user);
+u64 ctx_user_id(const struct ctx *ctx);
+struct ctx_user *ctx_user_next(u64 after);
+
 int ctx_user_init(void);
 void ctx_user_exit(void);
 struct ctx_user *ctx_user_of(const struct ctx *ctx);
-u64 ctx_user_id(const struct ctx *ctx);
+int ctx_user_may_open(const struct ctx_user *user);
 struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep);
 struct ctx *ctx_user_without_cancel(struct ctx *parent);
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);

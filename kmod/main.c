@@ -34,6 +34,7 @@ static const struct ctx_part {
 	{ ctx_tree_init, ctx_tree_exit },
 	{ ctx_after_init, ctx_after_exit },
 	{ ctx_cancel_init, ctx_cancel_exit },
+	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },
 	{ NULL, ctx_reap_leaks },
 	{ ctx_chardev_init, ctx_chardev_exit },

@@ -10,6 +10,7 @@
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/siphash.h>
@@ -42,12 +43,11 @@ struct ctx_account {
 	unsigned int contexts;	/* what is below in the hierarchy included */
 };
 
-static DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it */
+DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it, and ids.c */
 static DEFINE_HASHTABLE(ctx_accounts, 8);
 static struct ctx_account *ctx_account_idle;
 
 static struct kmem_cache *ctx_user_cache;
-static atomic64_t ctx_last_id;
 static siphash_key_t ctx_user_secret;
 
 static struct ctx_account *ctx_account_find(kuid_t uid, const struct ctx_account *parent)
@@ -143,7 +143,17 @@ static int ctx_account_charge_locked(const kuid_t *uids, int n, struct ctx_accou
 	return 0;
 }
 
-static int ctx_account_charge(struct ctx_account **charged)
+static void ctx_account_uncharge_locked(struct ctx_account *account)
+{
+	struct ctx_account *a;
+
+	for (a = account; a; a = a->parent)
+		a->contexts--;
+	ctx_account_reap(account);
+}
+
+/* Charges its maker for @user, and gives it a number. */
+static int ctx_account_charge(struct ctx_user *user)
 {
 	/* Under the lock: cleared on the stack each time, 55 instructions. */
 	static kuid_t uids[CTX_ACCOUNT_LEVELS];
@@ -151,20 +161,23 @@ static int ctx_account_charge(struct ctx_account **charged)
 	int err;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	err = ctx_account_charge_locked(uids, ctx_account_uids(uids), charged);
+	err = ctx_account_charge_locked(uids, ctx_account_uids(uids), &user->account);
+	if (!err) {
+		err = ctx_id_take(user);
+		if (err)
+			ctx_account_uncharge_locked(user->account);
+	}
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	return err;
 }
 
-static void ctx_account_uncharge(struct ctx_account *account)
+static void ctx_account_uncharge(struct ctx_user *user)
 {
-	struct ctx_account *a;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	for (a = account; a; a = a->parent)
-		a->contexts--;
-	ctx_account_reap(account);
+	ctx_id_drop(user);
+	ctx_account_uncharge_locked(user->account);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 }
 
@@ -176,11 +189,18 @@ struct ctx_user *ctx_user_of(const struct ctx *ctx)
 	return container_of((struct ctx *)ctx, struct ctx_user, ctx);
 }
 
-u64 ctx_user_id(const struct ctx *ctx)
+/*
+ * Whether the current task may open @user by its number: where it sees the maker's
+ * and could send a signal to the owner.
+ */
+int ctx_user_may_open(const struct ctx_user *user)
 {
-	const struct ctx_user *user = ctx_user_of(ctx);
-
-	return user ? user->id : 0;
+	if (!ctx_pid_nr(user->creator, task_active_pid_ns(current)))
+		return -ESRCH;
+	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner) ||
+	    ns_capable(user->ns, CAP_KILL))
+		return 0;
+	return -EPERM;
 }
 
 /* What a child of @parent is charged, numbered and called. */
@@ -188,25 +208,23 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 {
 	const struct ctx_user *above = ctx_user_of(parent);
 	u32 depth = above ? above->depth + 1 : 1;
-	struct ctx_account *account;
 	struct ctx_user *user;
 	int err;
 
 	if (depth > READ_ONCE(max_depth))
 		return ERR_PTR(-ELOOP);
-	err = ctx_account_charge(&account);
-	if (err)
-		return ERR_PTR(err);
 	user = kmem_cache_alloc(ctx_user_cache, GFP_KERNEL);
-	if (!user) {
-		ctx_account_uncharge(account);
+	if (!user)
 		return ERR_PTR(-ENOMEM);
+	err = ctx_account_charge(user);
+	if (err) {
+		kmem_cache_free(ctx_user_cache, user);
+		return ERR_PTR(err);
 	}
-	user->id = atomic64_inc_return(&ctx_last_id);
-	user->account = account;
 	user->bytes = NULL;
 	user->creator = ctx_pid_take(current);
 	user->owner = current_euid();
+	user->ns = get_user_ns(current_user_ns());
 	user->depth = depth;
 	user->keep = false;
 	atomic_set(&user->cancellers, 0);
@@ -291,7 +309,8 @@ void ctx_user_free(struct ctx *ctx)
 {
 	struct ctx_user *user = ctx_user_of(ctx);
 
-	ctx_account_uncharge(user->account);
+	ctx_account_uncharge(user);
+	put_user_ns(user->ns);
 	ctx_pid_drop(user->creator);
 	kfree(user->bytes);
 	/* A scope's constructed state is intact; the other kinds overwrite it. */

@@ -10,7 +10,7 @@
 #define PAGE		4096
 
 /* The first request number that is not there yet. */
-#define FIRST_UNKNOWN	0x05
+#define FIRST_UNKNOWN	0x08
 
 union argument {
 	__u32 size;
@@ -22,6 +22,9 @@ union argument {
 	struct ctx_ioc_value value;
 	struct ctx_ioc_cancel cancel;
 	struct ctx_ioc_info info;
+	struct ctx_ioc_restrict restrict_to;
+	struct ctx_ioc_open open;
+	struct ctx_ioc_next next;
 	unsigned char bytes[2 * PAGE];
 };
 
@@ -119,6 +122,22 @@ FIXTURE_VARIANT_ADD(badinput, info) {
 	.writes = true,
 };
 
+FIXTURE_VARIANT_ADD(badinput, restrict_to) {
+	.cmd = CTX_IOC_RESTRICT,
+	.size = sizeof(struct ctx_ioc_restrict),
+};
+
+FIXTURE_VARIANT_ADD(badinput, open) {
+	.cmd = CTX_IOC_OPEN,
+	.size = sizeof(struct ctx_ioc_open),
+};
+
+FIXTURE_VARIANT_ADD(badinput, next) {
+	.cmd = CTX_IOC_NEXT,
+	.size = sizeof(struct ctx_ioc_next),
+	.writes = true,
+};
+
 FIXTURE_SETUP(badinput)
 {
 	char *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
@@ -150,6 +169,8 @@ static void write_good(const struct _fixture_variant_badinput *variant, struct s
 		arg.value.value = to_u64(subject->found);
 		arg.value.value_len = 1;
 	}
+	if (variant->cmd == CTX_IOC_OPEN)
+		arg.open.id = subject->info.id;
 	memcpy(where, &arg, variant->size);
 }
 

@@ -166,6 +166,30 @@ static inline int ctx_cancel(int fd, __u32 cause)
 	return ctx_request(fd, CTX_IOC_CANCEL, &arg);
 }
 
+static inline int ctx_restrict(int fd, __u32 rights)
+{
+	struct ctx_ioc_restrict arg = { .size = sizeof(arg), .rights = rights };
+
+	return ctx_request(fd, CTX_IOC_RESTRICT, &arg);
+}
+
+/* @rights: 0 for all that may be had. */
+static inline int ctx_open_id(int fd, __u64 id, __u32 rights)
+{
+	struct ctx_ioc_open arg = { .size = sizeof(arg), .id = id, .rights = rights };
+
+	return ctx_request(fd, CTX_IOC_OPEN, &arg);
+}
+
+/* The next number above @id, or 0. */
+static inline __u64 ctx_next(int fd, __u64 id)
+{
+	struct ctx_ioc_next arg = { .size = sizeof(arg), .id = id };
+	int ret = ctx_request(fd, CTX_IOC_NEXT, &arg);
+
+	return ret == -ENOENT ? 0 : ret ? ~0ULL : arg.id;
+}
+
 static inline int ctx_info(int fd, struct ctx_ioc_info *info)
 {
 	memset(info, FILL, sizeof(*info));

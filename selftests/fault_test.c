@@ -50,6 +50,18 @@ FIXTURE_VARIANT_ADD(fault, info) {
 	.cmd = CTX_IOC_INFO,
 };
 
+FIXTURE_VARIANT_ADD(fault, restrict_to) {
+	.cmd = CTX_IOC_RESTRICT,
+};
+
+FIXTURE_VARIANT_ADD(fault, open) {
+	.cmd = CTX_IOC_OPEN,
+};
+
+FIXTURE_VARIANT_ADD(fault, next) {
+	.cmd = CTX_IOC_NEXT,
+};
+
 FIXTURE_SETUP(fault)
 {
 	/* Quietly, and also those that may wait. */
@@ -93,12 +105,28 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 		.clock = variant->flags & CTX_DERIVE_TIMEOUT ? CLOCK_MONOTONIC : 0,
 	};
 	struct ctx_ioc_info info = { .size = sizeof(info) };
+	struct ctx_ioc_restrict restrict_to = {
+		.size = sizeof(restrict_to),
+		.rights = CTX_RIGHT_OBSERVE,
+	};
+	struct ctx_ioc_open open = {
+		.size = sizeof(open),
+		.id = self->info.id,
+		.rights = CTX_RIGHT_OBSERVE,
+	};
+	struct ctx_ioc_next next = { .size = sizeof(next) };
 
 	switch (variant->cmd) {
 	case CTX_IOC_DERIVE:
 		return ctx_request(self->ctx, variant->cmd, &derive);
 	case CTX_IOC_INFO:
 		return ctx_request(self->ctx, variant->cmd, &info);
+	case CTX_IOC_RESTRICT:
+		return ctx_request(self->ctx, variant->cmd, &restrict_to);
+	case CTX_IOC_OPEN:
+		return ctx_request(self->ctx, variant->cmd, &open);
+	case CTX_IOC_NEXT:
+		return ctx_request(self->ctx, variant->cmd, &next);
 	default:
 		return ctx_request(self->ctx, variant->cmd, &value);
 	}

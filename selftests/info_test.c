@@ -28,12 +28,18 @@ TEST_F(info, the_abi_has_no_holes)
 	EXPECT_EQ(24, sizeof(struct ctx_ioc_derive));
 	EXPECT_EQ(32, sizeof(struct ctx_ioc_value));
 	EXPECT_EQ(16, sizeof(struct ctx_ioc_cancel));
-	EXPECT_EQ(112, sizeof(struct ctx_ioc_info));
+	EXPECT_EQ(120, sizeof(struct ctx_ioc_info));
 	EXPECT_EQ(56, sizeof(struct ctx_event));
 	EXPECT_EQ(80, offsetof(struct ctx_ioc_info, origin_comm));
 	EXPECT_EQ(40, offsetof(struct ctx_event, comm));
 	EXPECT_EQ(_IO('x', 0), CTX_IOC_DERIVE);
 	EXPECT_EQ(_IO('x', 4), CTX_IOC_INFO);
+	EXPECT_EQ(16, sizeof(struct ctx_ioc_restrict));
+	EXPECT_EQ(24, sizeof(struct ctx_ioc_open));
+	EXPECT_EQ(16, sizeof(struct ctx_ioc_next));
+	EXPECT_EQ(_IO('x', 5), CTX_IOC_RESTRICT);
+	EXPECT_EQ(_IO('x', 6), CTX_IOC_OPEN);
+	EXPECT_EQ(_IO('x', 7), CTX_IOC_NEXT);
 }
 
 TEST_F(info, of_a_live_context)
