@@ -127,6 +127,6 @@ END {
 	if (repeated)
 		print "measured more than once:" repeated
 	if (lacking)
-		print (partial ? "left out:" : "missing:") lacking
+		print partial ? "what was not measured is left out" : "missing:" lacking
 	exit wrong || repeated || lacking && !partial
 }
