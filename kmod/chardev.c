@@ -29,30 +29,26 @@
 static_assert(CTX_COMM_LEN == TASK_COMM_LEN);
 static_assert(CTX_CAUSE_MAX == MAX_ERRNO);
 
-struct ctx_file {
-	struct ctx *ctx;
-	u32 rights;
-	unsigned long watched;		/* bit 0: cb was registered */
-	struct ctx_callback cb;		/* from the first poll on */
-	wait_queue_head_t wait;
-};
-
 static const struct file_operations ctx_fops;
 static struct kmem_cache *ctx_file_cache;
 
-/* Takes over the reference on @ctx, unless it fails. */
-static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights)
+/* Takes over the reference on @ctx. */
+static struct ctx_file *ctx_file_start(struct ctx_file *cf, struct ctx *ctx, u32 rights)
 {
-	struct ctx_file *cf = kmem_cache_alloc(ctx_file_cache, GFP_KERNEL);
-
-	if (!cf)
-		return ERR_PTR(-ENOMEM);
 	cf->ctx = ctx;
 	cf->rights = rights;
 	cf->watched = 0;
 	if (rights & CTX_RIGHT_CANCEL)
 		atomic_inc(&ctx_user_of(ctx)->cancellers);
 	return cf;
+}
+
+/* As ctx_file_start(), unless it fails. */
+static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights)
+{
+	struct ctx_file *cf = kmem_cache_alloc(ctx_file_cache, GFP_KERNEL);
+
+	return cf ? ctx_file_start(cf, ctx, rights) : ERR_PTR(-ENOMEM);
 }
 
 /* The process that made it need not be alive: whoever closes last, cancels. */
@@ -67,12 +63,16 @@ static void ctx_file_cancel_orphan(struct ctx_file *cf)
 
 static void ctx_file_free(struct ctx_file *cf)
 {
+	const struct ctx_user *user = ctx_user_of(cf->ctx);
+	const bool embedded = user && cf == &user->file;
+
 	if (cf->watched)
 		ctx_callback_remove_sync(cf->ctx, &cf->cb);
 	if (cf->rights & CTX_RIGHT_CANCEL)
 		ctx_file_cancel_orphan(cf);
 	ctx_put(cf->ctx);
-	kmem_cache_free(ctx_file_cache, cf);
+	if (!embedded)
+		kmem_cache_free(ctx_file_cache, cf);
 }
 
 static int ctx_file_release(struct inode *inode, struct file *file)
@@ -91,20 +91,12 @@ static int ctx_file_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
-/* A new descriptor; takes over the reference. */
-static int ctx_install(struct ctx *ctx, u32 rights)
+/* A new descriptor; takes over @cf. */
+static int ctx_install_file(struct ctx_file *cf)
 {
-	struct ctx_file *cf;
 	struct file *file;
 	int fd;
 
-	if (IS_ERR(ctx))
-		return PTR_ERR(ctx);
-	cf = ctx_file_alloc(ctx, rights);
-	if (IS_ERR(cf)) {
-		ctx_put(ctx);
-		return PTR_ERR(cf);
-	}
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		goto err_file;
@@ -114,15 +106,39 @@ static int ctx_install(struct ctx *ctx, u32 rights)
 		fd = PTR_ERR(file);
 		goto err_file;
 	}
-	/* Not before: whoever finds it may be counted as its only canceller. */
-	if (ctx_user_of(ctx))
-		ctx_id_publish(ctx_user_of(ctx));
 	fd_install(fd, file);
 	return fd;
 
 err_file:
 	ctx_file_free(cf);
 	return fd;
+}
+
+/* A descriptor of a context that others have as well; takes over the reference. */
+static int ctx_install(struct ctx *ctx, u32 rights)
+{
+	struct ctx_file *cf = ctx_file_alloc(ctx, rights);
+
+	if (IS_ERR(cf)) {
+		ctx_put(ctx);
+		return PTR_ERR(cf);
+	}
+	return ctx_install_file(cf);
+}
+
+/* The first descriptor of a context that was just made; takes over the reference. */
+static int ctx_install_new(struct ctx *ctx, u32 rights)
+{
+	struct ctx_user *user;
+	struct ctx_file *cf;
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	user = ctx_user_of(ctx);
+	cf = ctx_file_start(&user->file, ctx, rights);
+	/* Not before: whoever finds it may be counted as its only canceller. */
+	ctx_id_publish(user);
+	return ctx_install_file(cf);
 }
 
 /* With the lock taken here: wake_up_poll() would be 45 instructions more. */
@@ -254,9 +270,9 @@ static long ctx_ioc_derive(struct ctx_file *cf, union ctx_arg *arg)
 	if (err)
 		return err;
 	if (flags & CTX_DERIVE_WITHOUT_CANCEL)
-		return ctx_install(ctx_user_without_cancel(cf->ctx), ctx_child_rights(cf, 0));
-	return ctx_install(ctx_user_with_cancel(cf->ctx, &when, flags & CTX_DERIVE_KEEP),
-			   ctx_child_rights(cf, CTX_RIGHT_CANCEL));
+		return ctx_install_new(ctx_user_without_cancel(cf->ctx), ctx_child_rights(cf, 0));
+	return ctx_install_new(ctx_user_with_cancel(cf->ctx, &when, flags & CTX_DERIVE_KEEP),
+			       ctx_child_rights(cf, CTX_RIGHT_CANCEL));
 }
 
 static int ctx_check_key(const struct ctx_ioc_value *arg)
@@ -295,7 +311,7 @@ static long ctx_ioc_with_value(struct ctx_file *cf, union ctx_arg *arg)
 	ctx = ctx_user_with_value(cf->ctx, bytes);
 	if (IS_ERR(ctx))
 		kfree(bytes);
-	return ctx_install(ctx, ctx_child_rights(cf, 0));
+	return ctx_install_new(ctx, ctx_child_rights(cf, 0));
 }
 
 static long ctx_ioc_value(struct ctx_file *cf, union ctx_arg *arg)

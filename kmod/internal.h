@@ -35,6 +35,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/xarray.h>
 
 #include "compat.h"
@@ -618,6 +619,15 @@ struct ctx_bytes {
 	u8 data[];		/* the key, then the value */
 };
 
+/* What an open file of /dev/ctx has: see chardev.c. */
+struct ctx_file {
+	struct ctx *ctx;
+	u32 rights;
+	unsigned long watched;		/* bit 0: cb was registered */
+	struct ctx_callback cb;		/* from the first poll on */
+	wait_queue_head_t wait;
+};
+
 struct ctx_account;
 struct ctx_id_block;
 extern spinlock_t ctx_account_lock;
@@ -632,7 +642,7 @@ struct ctx_user {
 	};
 	struct ctx_id_block *block;	/* with its number: see ids.c */
 	struct ctx_account *account;
-	struct user_namespace *ns;	/* of the process that made it, as its owner is */
+	struct user_namespace *ns;	/* where it was made: see ctx_user_ns_get() */
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
 	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
@@ -641,6 +651,7 @@ struct ctx_user {
 	bool keep;
 	atomic_t cancellers;		/* files that hold CTX_RIGHT_CANCEL */
 	char creator_comm[TASK_COMM_LEN];
+	struct ctx_file file;		/* its maker's: most have no other */
 };
 
 /* ids.c */

@@ -198,9 +198,17 @@ int ctx_user_may_open(const struct ctx_user *user)
 	if (!ctx_pid_nr(user->creator, task_active_pid_ns(current)))
 		return -ESRCH;
 	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner) ||
-	    ns_capable(user->ns, CAP_KILL))
+	    ns_capable(user->ns ?: &init_user_ns, CAP_KILL))
 		return 0;
 	return -EPERM;
+}
+
+/* NULL for the first one, where most are: without a reference, 20 instructions less. */
+static struct user_namespace *ctx_user_ns_get(void)
+{
+	struct user_namespace *ns = current_user_ns();
+
+	return ns == &init_user_ns ? NULL : get_user_ns(ns);
 }
 
 /* What a child of @parent is charged, numbered and called. */
@@ -224,7 +232,7 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 	user->bytes = NULL;
 	user->creator = ctx_pid_take(current);
 	user->owner = current_euid();
-	user->ns = get_user_ns(current_user_ns());
+	user->ns = ctx_user_ns_get();
 	user->depth = depth;
 	user->keep = false;
 	atomic_set(&user->cancellers, 0);
@@ -324,6 +332,7 @@ static void ctx_user_ctor(void *object)
 	struct ctx_user *user = object;
 
 	ctx_scope_setup(&user->scope);
+	init_waitqueue_head(&user->file.wait);
 }
 
 int ctx_user_init(void)
