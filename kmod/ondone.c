@@ -449,10 +449,13 @@ void ctx_on_done_exit(void)
 
 int ctx_on_done_init(void)
 {
-	ctx_on_done_wq[CTX_QUEUE_WRITE] = alloc_workqueue("ctx_on_done",
-							  WQ_UNBOUND | WQ_MEM_RECLAIM,
+	/*
+	 * Without a rescuer: that would take all that waits upon itself, in a row
+	 * behind one that is held up.
+	 */
+	ctx_on_done_wq[CTX_QUEUE_WRITE] = alloc_workqueue("ctx_on_done", WQ_UNBOUND,
 							  WQ_MAX_ACTIVE);
-	/* Before what is to be killed: that may be what keeps the CPUs busy. */
+	/* Before what is to be killed: that may be what keeps the CPUs or memory busy. */
 	ctx_on_done_wq[CTX_QUEUE_KILL] = alloc_workqueue("ctx_kill", WQ_UNBOUND | WQ_HIGHPRI |
 							 WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
 	if (ctx_on_done_wq[CTX_QUEUE_WRITE] && ctx_on_done_wq[CTX_QUEUE_KILL])
