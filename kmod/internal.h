@@ -21,8 +21,9 @@
  *
  * A scope's state.origin and its place on its home's list change together, under
  * the lock of that list. A child's own.lock may be taken inside it, never the
- * other way round, and no other pair is held together. Callbacks, wake-ups and
- * frees happen under none of them.
+ * other way round; own.lock also inside the lock of a context's on-dones, which is
+ * not raw. No other pair is held together. Callbacks, wake-ups and frees happen
+ * under none of them.
  */
 #ifndef _CTX_INTERNAL_H
 #define _CTX_INTERNAL_H

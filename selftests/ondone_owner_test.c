@@ -431,27 +431,32 @@ static void stall_end(struct stall *stall)
 	munmap(stall->page, PAGE);
 }
 
-/* More than there are workers for all. */
+/* So many of a user's that all workers would not do. */
 #define STALLED	600
 
-TEST_F(owner, nobody_holds_up_another)
+static void ask(struct __test_metadata *_metadata, uid_t user, int ctx, int to, int nr)
 {
-	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), i, fd;
-	struct ctx_ioc_info info;
-	struct stall stall;
-	char found[STALLED];
-	pid_t pid;
+	pid_t pid = spawn();
 
-	if (!stall_init(&stall))
-		SKIP(return, "no userfaultfd");
-	pid = spawn();
 	if (!pid) {
-		become(self->user);
-		for (i = 0; i < STALLED; i++)
-			EXPECT_EQ(0, ctx_on_done(ctx, stall.pipe[1], "x", 1));
+		become(user);
+		while (nr--)
+			EXPECT_EQ(0, ctx_on_done(ctx, to, "x", 1));
 		child_exit();
 	}
 	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(owner, nobody_holds_up_another)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd;
+	struct ctx_ioc_info info;
+	struct stall stall;
+	char found[STALLED];
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ask(_metadata, self->user, ctx, stall.pipe[1], STALLED);
 	ASSERT_TRUE(stall_begin(&stall));
 	EXPECT_EQ(0, ctx_cancel(ctx, 0));
 
@@ -468,6 +473,33 @@ TEST_F(owner, nobody_holds_up_another)
 	stall_end(&stall);
 	EXPECT_EQ(0, written(ctx));
 	EXPECT_EQ(STALLED, read(stall.pipe[0], found, sizeof(found)));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(fd);
+	close(mine);
+	close(ctx);
+}
+
+/* Not even users who together do keep all workers busy. */
+TEST_F(owner, nobody_holds_up_a_kill)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd, i;
+	struct stall stall;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	for (i = 0; i < 10; i++)
+		ask(_metadata, self->user + 100000 + i, ctx, stall.pipe[1], 64);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+
+	fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_on_done(mine, fd, NULL, 0));
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	EXPECT_EQ(0, written(mine));
+
+	stall_end(&stall);
+	EXPECT_EQ(0, written(ctx));
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
 	close(fd);
