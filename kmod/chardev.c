@@ -223,6 +223,7 @@ union ctx_arg {
 	struct ctx_ioc_restrict restrict_to;
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
+	struct ctx_ioc_on_done on_done;
 };
 
 /* A child has what its maker may pass on, and a say of its own. */
@@ -384,8 +385,10 @@ static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
 	memset(info, 0, sizeof(*info));
 	info->size = size;
 	info->rights = cf->rights;
-	if (user)
+	if (user) {
 		ctx_fill_maker(user, info);
+		ctx_on_done_fill(user, info);
+	}
 	if (ctx_deadline(cf->ctx, &deadline)) {
 		info->info_flags |= CTX_INFO_DEADLINE;
 		/* One on a clock that was set may lie before the others began. */
@@ -473,6 +476,15 @@ static long ctx_ioc_next(struct ctx_file *cf, union ctx_arg *arg)
 	return 0;
 }
 
+static long ctx_ioc_on_done(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const struct ctx_ioc_on_done *on_done = &arg->on_done;
+
+	if (on_done->flags)
+		return -EINVAL;
+	return ctx_on_done_add(cf->ctx, on_done->fd, u64_to_user_ptr(on_done->data), on_done->len);
+}
+
 /* One row per request: the structure it had when it was introduced, and has now. */
 static const struct ctx_ioctl {
 	long (*fn)(struct ctx_file *cf, union ctx_arg *arg);
@@ -503,13 +515,15 @@ static const struct ctx_ioctl {
 		  struct ctx_ioc_restrict, reserved, false),
 	CTX_IOCTL(CTX_IOC_OPEN, ctx_ioc_open, 0, struct ctx_ioc_open, reserved, false),
 	CTX_IOCTL(CTX_IOC_NEXT, ctx_ioc_next, 0, struct ctx_ioc_next, id, true),
+	CTX_IOCTL(CTX_IOC_ON_DONE, ctx_ioc_on_done, CTX_RIGHT_OBSERVE,
+		  struct ctx_ioc_on_done, fd, false),
 };
 
 static const struct ctx_ioctl *ctx_find_ioctl(unsigned int cmd)
 {
 	if (cmd != _IO(CTX_IOC_MAGIC, _IOC_NR(cmd)) || _IOC_NR(cmd) >= ARRAY_SIZE(ctx_ioctls))
 		return NULL;
-	return &ctx_ioctls[_IOC_NR(cmd)];
+	return ctx_ioctls[_IOC_NR(cmd)].fn ? &ctx_ioctls[_IOC_NR(cmd)] : NULL;
 }
 
 static long ctx_file_ioctl(struct file *file, unsigned int cmd, unsigned long argp)

@@ -3,6 +3,7 @@
  * What the files of the module share. May call downwards only:
  *
  *	chardev  files, ioctls
+ *	ondone   what is written to files when a context is done
  *	user     contexts that processes see: ids, owners, bounds
  *	thread, wait, after, describe
  *	deadline, value
@@ -20,8 +21,9 @@
  *
  * A scope's state.origin and its place on its home's list change together, under
  * the lock of that list. A child's own.lock may be taken inside it, never the
- * other way round, and no other pair is held together. Callbacks, wake-ups and
- * frees happen under none of them.
+ * other way round; own.lock also inside the lock of a context's on-dones, which is
+ * not raw. No other pair is held together. Callbacks, wake-ups and frees happen
+ * under none of them.
  */
 #ifndef _CTX_INTERNAL_H
 #define _CTX_INTERNAL_H
@@ -632,6 +634,15 @@ struct ctx_account;
 struct ctx_id_block;
 extern spinlock_t ctx_account_lock;
 
+/* What a user has a bounded number of. */
+enum ctx_charge {
+	CTX_CHARGE_CONTEXT,
+	CTX_CHARGE_FILE,	/* links, watches and on-dones */
+	CTX_CHARGES,
+};
+
+struct ctx_on_dones;
+
 /* What a process made: one of the kinds of context, and what is known of it. */
 struct ctx_user {
 	union {
@@ -644,6 +655,7 @@ struct ctx_user {
 	struct ctx_account *account;
 	struct user_namespace *ns;	/* where it was made: see ctx_user_ns_get() */
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
+	struct ctx_on_dones *on_dones;	/* from the first on */
 	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
 	u32 depth;
@@ -665,6 +677,10 @@ struct ctx_user *ctx_user_next(u64 after);
 
 int ctx_user_init(void);
 void ctx_user_exit(void);
+int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged);
+void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account);
+bool ctx_account_write_begin(struct ctx_account *account, struct list_head *parked);
+struct list_head *ctx_account_write_end(struct ctx_account *account);
 struct ctx_user *ctx_user_of(const struct ctx *ctx);
 int ctx_user_may_open(const struct ctx_user *user);
 struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep);
@@ -672,6 +688,24 @@ struct ctx *ctx_user_without_cancel(struct ctx *parent);
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);
 const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len);
 void ctx_user_free(struct ctx *ctx);
+
+/* ondone.c */
+struct ctx_ioc_info;
+
+int ctx_on_done_init(void);
+void ctx_on_done_exit(void);
+int ctx_on_done_add(struct ctx *ctx, int fd, const void __user *data, u32 len);
+void ctx_on_done_fill(const struct ctx_user *user, struct ctx_ioc_info *info);
+void ctx_on_dones_drop(struct ctx_user *user);
+
+/* What @ctx, of which the last reference is gone, was to have written. */
+static inline void ctx_drop_on_dones(struct ctx *ctx)
+{
+	struct ctx_user *user = container_of(ctx, struct ctx_user, ctx);
+
+	if (ctx->kind & CTX_F_USER && user->on_dones)
+		ctx_on_dones_drop(user);
+}
 
 /* chardev.c */
 int ctx_chardev_init(void);

@@ -36,6 +36,7 @@ static const struct ctx_part {
 	{ ctx_cancel_init, ctx_cancel_exit },
 	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },
+	{ ctx_on_done_init, ctx_on_done_exit },
 	{ NULL, ctx_reap_leaks },
 	{ ctx_chardev_init, ctx_chardev_exit },
 };

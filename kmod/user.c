@@ -23,6 +23,11 @@ module_param(max_user_contexts, uint, 0644);
 MODULE_PARM_DESC(max_user_contexts,
 		 "contexts that a user may have, user namespaces he owns included (default 65536)");
 
+static unsigned int max_user_files = 4096;
+module_param(max_user_files, uint, 0644);
+MODULE_PARM_DESC(max_user_files,
+		 "links, watches and on-dones that a user may have, as above (default 4096)");
+
 static unsigned int max_depth = 1024;
 module_param(max_depth, uint, 0644);
 MODULE_PARM_DESC(max_depth, "how deep processes may nest contexts (default 1024)");
@@ -40,8 +45,17 @@ struct ctx_account {
 	struct hlist_node node;
 	struct ctx_account *parent;
 	kuid_t uid;
-	unsigned int contexts;	/* what is below in the hierarchy included */
+	unsigned int used[CTX_CHARGES];	/* what is below in the hierarchy included */
+	unsigned int writers;		/* of one that has nobody above */
+	struct list_head parked;
 };
+
+/*
+ * Writes of a user that may be under way at once, of the hundreds that there are
+ * workers for: whoever holds up what he had written, by holding the lock of a
+ * pipe, holds up nobody but that user.
+ */
+#define CTX_WRITERS	64
 
 DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it, and ids.c */
 static DEFINE_HASHTABLE(ctx_accounts, 8);
@@ -71,6 +85,7 @@ static struct ctx_account *ctx_account_make(kuid_t uid, struct ctx_account *pare
 		return NULL;
 	account->uid = uid;
 	account->parent = parent;
+	INIT_LIST_HEAD(&account->parked);
 	hash_add(ctx_accounts, &account->node, __kuid_val(uid));
 	return account;
 }
@@ -81,19 +96,24 @@ static void ctx_account_free(struct ctx_account *account)
 	kfree(account);
 }
 
+static bool ctx_account_is_idle(const struct ctx_account *account)
+{
+	return !account->used[CTX_CHARGE_CONTEXT] && !account->used[CTX_CHARGE_FILE];
+}
+
 /* Nothing may be charged to @account, which has nobody above, any more. */
 static void ctx_account_keep(struct ctx_account *account)
 {
 	struct ctx_account *last = ctx_account_idle;
 
 	ctx_account_idle = account;
-	if (last && last != account && !last->contexts)
+	if (last && last != account && ctx_account_is_idle(last))
 		ctx_account_free(last);
 }
 
 static void ctx_account_reap(struct ctx_account *account)
 {
-	while (account && !account->contexts) {
+	while (account && ctx_account_is_idle(account)) {
 		struct ctx_account *parent = account->parent;
 
 		if (parent)
@@ -116,9 +136,15 @@ static int ctx_account_uids(kuid_t *uids)
 	return n;
 }
 
-static int ctx_account_charge_locked(const kuid_t *uids, int n, struct ctx_account **charged)
+/* Charges the current task, and says who it was. */
+static int ctx_account_charge_locked(enum ctx_charge what, struct ctx_account **charged)
 {
+	/* Under the lock: cleared on the stack each time, 55 instructions. */
+	static kuid_t uids[CTX_ACCOUNT_LEVELS];
+	const unsigned int max = what == CTX_CHARGE_CONTEXT ? READ_ONCE(max_user_contexts) :
+							      READ_ONCE(max_user_files);
 	struct ctx_account *account = NULL, *next, *a;
+	int n = ctx_account_uids(uids);
 
 	while (n--) {
 		/* Somebody in a namespace of his own is charged once. */
@@ -132,53 +158,116 @@ static int ctx_account_charge_locked(const kuid_t *uids, int n, struct ctx_accou
 		account = next;
 	}
 	for (a = account; a; a = a->parent) {
-		if (a->contexts >= READ_ONCE(max_user_contexts)) {
+		if (a->used[what] >= max) {
 			ctx_account_reap(account);
 			return -EDQUOT;
 		}
 	}
 	for (a = account; a; a = a->parent)
-		a->contexts++;
+		a->used[what]++;
 	*charged = account;
 	return 0;
 }
 
-static void ctx_account_uncharge_locked(struct ctx_account *account)
+static void ctx_account_uncharge_locked(enum ctx_charge what, struct ctx_account *account)
 {
 	struct ctx_account *a;
 
 	for (a = account; a; a = a->parent)
-		a->contexts--;
+		a->used[what]--;
 	ctx_account_reap(account);
 }
 
 /* Charges its maker for @user, and gives it a number. */
-static int ctx_account_charge(struct ctx_user *user)
+static int ctx_user_charge(struct ctx_user *user)
 {
-	/* Under the lock: cleared on the stack each time, 55 instructions. */
-	static kuid_t uids[CTX_ACCOUNT_LEVELS];
 	unsigned long flags;
 	int err;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	err = ctx_account_charge_locked(uids, ctx_account_uids(uids), &user->account);
+	err = ctx_account_charge_locked(CTX_CHARGE_CONTEXT, &user->account);
 	if (!err) {
 		err = ctx_id_take(user);
 		if (err)
-			ctx_account_uncharge_locked(user->account);
+			ctx_account_uncharge_locked(CTX_CHARGE_CONTEXT, user->account);
 	}
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	return err;
 }
 
-static void ctx_account_uncharge(struct ctx_user *user)
+static void ctx_user_uncharge(struct ctx_user *user)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
 	ctx_id_drop(user);
-	ctx_account_uncharge_locked(user->account);
+	ctx_account_uncharge_locked(CTX_CHARGE_CONTEXT, user->account);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
+}
+
+int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
+{
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	err = ctx_account_charge_locked(what, charged);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	return err;
+}
+
+void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	ctx_account_uncharge_locked(what, account);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+}
+
+static struct ctx_account *ctx_account_top(struct ctx_account *account)
+{
+	while (account->parent)
+		account = account->parent;
+	return account;
+}
+
+/*
+ * Whether a write that may be held up may begin. If not, @parked is kept, to be
+ * handed out by ctx_account_write_end().
+ */
+bool ctx_account_write_begin(struct ctx_account *account, struct list_head *parked)
+{
+	struct ctx_account *top = ctx_account_top(account);
+	unsigned long flags;
+	bool begins;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	begins = top->writers < CTX_WRITERS;
+	if (begins)
+		top->writers++;
+	else
+		list_add_tail(parked, &top->parked);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	return begins;
+}
+
+/* One has ended: gives the one that begins in its place, or NULL. */
+struct list_head *ctx_account_write_end(struct ctx_account *account)
+{
+	struct ctx_account *top = ctx_account_top(account);
+	struct list_head *next = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	if (list_empty(&top->parked)) {
+		top->writers--;
+	} else {
+		next = top->parked.next;
+		list_del(next);
+	}
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	return next;
 }
 
 /* NULL for a context that no process made. */
@@ -224,12 +313,13 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 	user = kmem_cache_alloc(ctx_user_cache, GFP_KERNEL);
 	if (!user)
 		return ERR_PTR(-ENOMEM);
-	err = ctx_account_charge(user);
+	err = ctx_user_charge(user);
 	if (err) {
 		kmem_cache_free(ctx_user_cache, user);
 		return ERR_PTR(err);
 	}
 	user->bytes = NULL;
+	user->on_dones = NULL;
 	user->creator = ctx_pid_take(current);
 	user->owner = current_euid();
 	user->ns = ctx_user_ns_get();
@@ -317,7 +407,7 @@ void ctx_user_free(struct ctx *ctx)
 {
 	struct ctx_user *user = ctx_user_of(ctx);
 
-	ctx_account_uncharge(user);
+	ctx_user_uncharge(user);
 	put_user_ns(user->ns);
 	ctx_pid_drop(user->creator);
 	kfree(user->bytes);

@@ -68,6 +68,7 @@ void ctx_value_release(struct ctx *ctx)
 	struct ctx_value *v = container_of(ctx, struct ctx_value, node);
 	struct ctx_index *index;
 
+	ctx_drop_on_dones(ctx);
 	if (!ctx_is_value(ctx)) {
 		ctx_value_free(v);
 		return;

@@ -25,6 +25,7 @@ union argument {
 	struct ctx_ioc_restrict restrict_to;
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
+	struct ctx_ioc_on_done on_done;
 	unsigned char bytes[2 * PAGE];
 };
 
@@ -35,6 +36,7 @@ struct subject {
 	int next;
 	struct ctx_ioc_info info;
 	char found[8];
+	int eventfd;
 };
 
 static void subject_init(struct __test_metadata *_metadata, struct subject *subject)
@@ -45,6 +47,8 @@ static void subject_init(struct __test_metadata *_metadata, struct subject *subj
 	ASSERT_LE(0, subject->value);
 	subject->ctx = ctx_derive(subject->value, 0);
 	ASSERT_LE(0, subject->ctx);
+	subject->eventfd = eventfd(0, EFD_CLOEXEC);
+	ASSERT_LE(0, subject->eventfd);
 	subject->next = next_fd();
 	ASSERT_EQ(0, ctx_info(subject->ctx, &subject->info));
 }
@@ -77,6 +81,7 @@ static void subject_end(struct __test_metadata *_metadata, struct subject *subje
 	EXPECT_TRUE(unharmed(subject));
 	EXPECT_EQ(0, ctx_cancel(subject->ctx, EIO));
 	EXPECT_TRUE(is_done(subject->ctx, ECANCELED, EIO));
+	close(subject->eventfd);
 	close(subject->ctx);
 	close(subject->value);
 	close(subject->bg);
@@ -138,6 +143,11 @@ FIXTURE_VARIANT_ADD(badinput, next) {
 	.writes = true,
 };
 
+FIXTURE_VARIANT_ADD(badinput, on_done) {
+	.cmd = CTX_IOC_ON_DONE,
+	.size = sizeof(struct ctx_ioc_on_done),
+};
+
 FIXTURE_SETUP(badinput)
 {
 	char *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
@@ -171,6 +181,8 @@ static void write_good(const struct _fixture_variant_badinput *variant, struct s
 	}
 	if (variant->cmd == CTX_IOC_OPEN)
 		arg.open.id = subject->info.id;
+	if (variant->cmd == CTX_IOC_ON_DONE)
+		arg.on_done.fd = subject->eventfd;
 	memcpy(where, &arg, variant->size);
 }
 
@@ -456,6 +468,8 @@ TEST_F(badmember, unknown_requests)
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		for (nr = FIRST_UNKNOWN; nr < 256; nr++) {
+			if (nr == _IOC_NR(CTX_IOC_ON_DONE))
+				continue;
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), &arg));
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), NULL));
 		}

@@ -190,6 +190,18 @@ static inline __u64 ctx_next(int fd, __u64 id)
 	return ret == -ENOENT ? 0 : ret ? ~0ULL : arg.id;
 }
 
+static inline int ctx_on_done(int fd, int to, const void *data, __u32 len)
+{
+	struct ctx_ioc_on_done arg = {
+		.size = sizeof(arg),
+		.data = to_u64(data),
+		.len = len,
+		.fd = to,
+	};
+
+	return ctx_request(fd, CTX_IOC_ON_DONE, &arg);
+}
+
 static inline int ctx_info(int fd, struct ctx_ioc_info *info)
 {
 	memset(info, FILL, sizeof(*info));
@@ -348,6 +360,17 @@ static inline bool is_done_by(int fd, __u32 err, __u32 cause, __u64 origin_id,
 			info.origin_pid, info.origin_comm, pid, comm);
 	return must(info.origin_pid == pid) &&
 	       must(strcmp(info.origin_comm, comm) == 0);
+}
+
+/* Waits until every on-done was tried. Gives the error of the first that failed. */
+static inline int written(int fd)
+{
+	struct ctx_ioc_info info;
+	int ret;
+
+	while (!(ret = ctx_info(fd, &info)) && !(info.info_flags & CTX_INFO_WRITTEN))
+		sched_yield();
+	return ret ?: (int)info.on_done_err;
 }
 
 /* Two contexts that the same cancellation reached. */

@@ -16,6 +16,7 @@ FIXTURE(fault) {
 	int value;
 	int ctx;
 	char found[8];
+	int pipe[2];
 	struct ctx_ioc_info info;
 };
 
@@ -62,6 +63,10 @@ FIXTURE_VARIANT_ADD(fault, next) {
 	.cmd = CTX_IOC_NEXT,
 };
 
+FIXTURE_VARIANT_ADD(fault, on_done) {
+	.cmd = CTX_IOC_ON_DONE,
+};
+
 FIXTURE_SETUP(fault)
 {
 	/* Quietly, and also those that may wait. */
@@ -75,6 +80,7 @@ FIXTURE_SETUP(fault)
 	self->ctx = ctx_derive(self->value, 0);
 	ASSERT_LE(0, self->ctx);
 	ASSERT_EQ(0, ctx_info(self->ctx, &self->info));
+	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC | O_NONBLOCK));
 }
 
 FIXTURE_TEARDOWN(fault)
@@ -82,6 +88,8 @@ FIXTURE_TEARDOWN(fault)
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
 	EXPECT_TRUE(is_done(self->ctx, ECANCELED, EIO));
 	close(self->ctx);
+	close(self->pipe[0]);
+	close(self->pipe[1]);
 	close(self->value);
 	close(self->bg);
 	write_file(FAILSLAB "ignore-gfp-wait", "Y");
@@ -116,6 +124,9 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 	};
 	struct ctx_ioc_next next = { .size = sizeof(next) };
 
+	/* Of the kinds, the one that takes most. */
+	if (variant->cmd == CTX_IOC_ON_DONE)
+		return ctx_on_done(self->ctx, self->pipe[1], "done", 4);
 	switch (variant->cmd) {
 	case CTX_IOC_DERIVE:
 		return ctx_request(self->ctx, variant->cmd, &derive);

@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CTX_IOC_ON_DONE beyond its owner: what is written when he was killed, what is
+ * killed with him, with whose rights, within which bounds, and who can hold up whom.
+ */
+#include "ctx_test.h"
+
+#include <arpa/inet.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <linux/bpf.h>
+#include <linux/userfaultfd.h>
+
+#define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
+#define DEFAULT_FILES	4096
+
+#define CGROUP		"/sys/fs/cgroup/ctx_ondone_test"
+
+FIXTURE(owner) {
+	int bg;
+	int event;
+	int pipe[2];
+	int ready[2];
+	uid_t user;	/* whom no other test has charged */
+};
+
+FIXTURE_SETUP(owner)
+{
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	self->event = eventfd(0, EFD_CLOEXEC);
+	ASSERT_LE(0, self->event);
+	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(self->ready, O_CLOEXEC));
+	self->user = 10000 + 2 * getpid();
+	ASSERT_EQ(DEFAULT_FILES, read_number(MAX_USER_FILES));
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+}
+
+FIXTURE_TEARDOWN(owner)
+{
+	write_number(MAX_USER_FILES, DEFAULT_FILES);
+	close(self->ready[0]);
+	close(self->ready[1]);
+	close(self->pipe[0]);
+	close(self->pipe[1]);
+	close(self->event);
+	close(self->bg);
+	rmdir(CGROUP);
+}
+
+TEST_F(owner, killed)
+{
+	__u64 count = 0;
+	char text[8];
+	pid_t pid;
+	int ctx;
+
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		ctx = ctx_derive(self->bg, 0);
+		EXPECT_EQ(0, ctx_on_done(ctx, self->pipe[1], "dead", 4));
+		EXPECT_EQ(0, ctx_on_done(ctx, self->event, NULL, 0));
+		EXPECT_TRUE(tell(self->ready[1]));
+		for (;;)
+			pause();
+	}
+	ASSERT_TRUE(hear(self->ready[0]));
+	EXPECT_EQ(0, poll_events(self->pipe[0], POLLIN, 0));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	EXPECT_EQ(4, read(self->pipe[0], text, sizeof(text)));
+	EXPECT_EQ(0, memcmp(text, "dead", 4));
+	EXPECT_EQ(sizeof(count), read(self->event, &count, sizeof(count)));
+	EXPECT_EQ(1, count);
+}
+
+/* Each the child of the one before. */
+static void grow(int depth, int ready)
+{
+	while (depth && !fork()) {
+		setsid();
+		depth--;
+	}
+	if (!depth)
+		tell(ready);
+	for (;;)
+		pause();
+}
+
+/* A tree of processes in the group, without any descriptor but those two. */
+static void plant(int alive, int ready)
+{
+	if (fork())
+		return;
+	if (!write_number(CGROUP "/cgroup.procs", getpid()))
+		_exit(1);
+	setsid();
+	signal(SIGTERM, SIG_IGN);
+	dup2(alive, 10);
+	dup2(ready, 11);
+	close_range(0, 9, 0);
+	close_range(12, ~0U, 0);
+	grow(3, 11);
+}
+
+/* Whatever happens to who started it, the kernel kills it all. */
+TEST_F(owner, cgroup_kill)
+{
+	int alive[2], ctx, fd;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(alive, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		ctx = ctx_derive(self->bg, 0);
+		fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+		EXPECT_LE(0, fd);
+		EXPECT_EQ(-EINVAL, ctx_on_done(ctx, fd, "1", 1));
+		EXPECT_EQ(0, ctx_on_done(ctx, fd, NULL, 0));
+		close(fd);
+		plant(alive[1], self->ready[1]);
+		for (;;)
+			pause();
+	}
+	close(alive[1]);
+	ASSERT_TRUE(hear(self->ready[0]));
+	EXPECT_EQ(0, poll_events(alive[0], POLLIN, 0));
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	/* The end of a pipe that each of them has open. */
+	EXPECT_EQ(0, read(alive[0], &byte, 1));
+	close(alive[0]);
+	while (rmdir(CGROUP))
+		ASSERT_EQ(EBUSY, errno);
+}
+
+TEST_F(owner, cgroup_files)
+{
+	static const char * const others[] = {
+		"cgroup.procs", "cgroup.freeze", "cgroup.subtree_control", "cgroup.max.depth",
+	};
+	int ctx = ctx_derive(self->bg, 0), fd, i;
+	char path[128];
+
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		snprintf(path, sizeof(path), CGROUP "/%s", others[i]);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-EINVAL, ctx_on_done(ctx, fd, NULL, 0));
+		EXPECT_EQ(-EINVAL, ctx_on_done(ctx, fd, "1", 1));
+		close(fd);
+	}
+	/* Its name alone does not make it one. */
+	fd = open("/tmp/cgroup.kill", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	EXPECT_EQ(-EINVAL, ctx_on_done(ctx, fd, NULL, 0));
+	unlink("/tmp/cgroup.kill");
+	close(fd);
+	/* It does not keep the group. */
+	fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_on_done(ctx, fd, NULL, 0));
+	EXPECT_EQ(0, rmdir(CGROUP));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(ENODEV, written(ctx));
+	close(fd);
+	close(ctx);
+}
+
+/* He who may not open it cannot have it written, and who might may not later. */
+TEST_F(owner, cgroup_kill_with_the_rights_of_then)
+{
+	int ctx = ctx_derive(self->bg, CTX_DERIVE_KEEP), alive[2];
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(alive, O_CLOEXEC));
+	plant(alive[1], self->ready[1]);
+	close(alive[1]);
+	ASSERT_TRUE(hear(self->ready[0]));
+	ASSERT_EQ(0, chown(CGROUP "/cgroup.kill", self->user, -1));
+	pid = spawn();
+	if (!pid) {
+		become(self->user + 1);
+		EXPECT_EQ(-1, open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_EQ(0, ctx_on_done(ctx, open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC),
+					 NULL, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_EQ(0, chown(CGROUP "/cgroup.kill", 0, -1));
+	EXPECT_EQ(0, poll_events(alive[0], POLLIN, 0));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, written(ctx));
+	EXPECT_EQ(0, read(alive[0], &byte, 1));
+	close(alive[0]);
+	close(ctx);
+	while (rmdir(CGROUP))
+		ASSERT_EQ(EBUSY, errno);
+}
+
+/* Credentials */
+
+static int bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+/* Who sends packets: a program that enters each user into a map. */
+static int watch_senders(int *map)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_HASH,
+		.key_size = 4,
+		.value_size = 8,
+		.max_entries = 64,
+	};
+	int prog;
+
+	*map = bpf(BPF_MAP_CREATE, &attr);
+	if (*map < 0)
+		return -1;
+
+	const struct bpf_insn insns[] = {
+		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_uid_gid },
+		{ BPF_STX | BPF_MEM | BPF_W, 10, 0, -4, 0 },
+		{ BPF_ST | BPF_MEM | BPF_DW, 10, 0, -16, 1 },
+		{ BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, *map },
+		{ 0 },
+		{ BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0 },
+		{ BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -4 },
+		{ BPF_ALU64 | BPF_MOV | BPF_X, 3, 10, 0, 0 },
+		{ BPF_ALU64 | BPF_ADD | BPF_K, 3, 0, 0, -16 },
+		{ BPF_ALU64 | BPF_MOV | BPF_K, 4, 0, 0, 0 },
+		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_update_elem },
+		{ BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+	};
+
+	attr = (union bpf_attr){
+		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+		.insns = to_u64(insns),
+		.insn_cnt = ARRAY_SIZE(insns),
+		.license = to_u64("GPL"),
+	};
+	prog = bpf(BPF_PROG_LOAD, &attr);
+	if (prog < 0)
+		return -1;
+	attr = (union bpf_attr){
+		.raw_tracepoint.name = to_u64("net_dev_queue"),
+		.raw_tracepoint.prog_fd = prog,
+	};
+	return bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+}
+
+static bool has_sent(int map, __u32 user)
+{
+	__u64 value = 0;
+	union bpf_attr attr = {
+		.map_fd = map,
+		.key = to_u64(&user),
+		.value = to_u64(&value),
+	};
+
+	return bpf(BPF_MAP_LOOKUP_ELEM, &attr) == 0 && value == 1;
+}
+
+/* Not with those of the worker, nor of whoever cancels. */
+TEST_F(owner, credentials)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int ctx = ctx_derive(self->bg, 0), sock, map, probe;
+	pid_t pid;
+
+	probe = watch_senders(&map);
+	if (probe < 0)
+		SKIP(return, "no BPF");
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ASSERT_EQ(0, connect(sock, (struct sockaddr *)&to, sizeof(to)));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_EQ(0, ctx_on_done(ctx, sock, "x", 1));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_FALSE(has_sent(map, self->user));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, written(ctx));
+	EXPECT_TRUE(has_sent(map, self->user));
+	close(probe);
+	close(map);
+	close(sock);
+	close(ctx);
+}
+
+/* Bounds */
+
+static bool has_room_for(int ctx, int event, int nr)
+{
+	while (nr--) {
+		if (!must(ctx_on_done(ctx, event, NULL, 0) == 0))
+			return false;
+	}
+	return must(ctx_on_done(ctx, event, NULL, 0) == -EDQUOT);
+}
+
+/* Whoever asks is charged, not whose context it is. */
+TEST_F(owner, bounds)
+{
+	int ctx = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	struct ctx_ioc_info info;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_TRUE(has_room_for(ctx, self->event, 3));
+		EXPECT_EQ(-EDQUOT, ctx_on_done(ctx, self->pipe[1], "x", 1));
+		EXPECT_EQ(-EDQUOT, ctx_on_done(self->bg, self->event, NULL, 0));
+		/* Contexts are another matter. */
+		EXPECT_LE(0, ctx_derive(ctx, 0));
+		EXPECT_FALSE(write_number(MAX_USER_FILES, 100));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_EQ(0, ctx_info(ctx, &info));
+	EXPECT_EQ(3, info.on_dones);
+	pid = spawn();
+	if (!pid) {
+		become(self->user + 1);
+		EXPECT_TRUE(has_room_for(other, self->event, 3));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+
+	/* What was written does not count any more, nor what is gone with its context. */
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, written(ctx));
+	close(other);
+	for (other = 0; other < 2; other++) {
+		pid = spawn();
+		if (!pid) {
+			become(self->user + other);
+			close(ctx);
+			ctx = ctx_derive(self->bg, 0);
+			while (ctx_on_done(ctx, self->event, NULL, 0) == -EDQUOT)
+				sched_yield();
+			/* The others go the same way, and may still be on it. */
+			while (ctx_on_done(ctx, self->event, NULL, 0) == -EDQUOT)
+				sched_yield();
+			while (ctx_on_done(ctx, self->event, NULL, 0) == -EDQUOT)
+				sched_yield();
+			EXPECT_TRUE(has_room_for(ctx, self->event, 0));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(pid));
+	}
+	close(ctx);
+}
+
+/* Who holds up whom */
+
+#define PAGE	4096
+
+struct stall {
+	pthread_t thread;
+	int pipe[2];
+	int fault;
+	char *page;
+};
+
+static void *stalled_read(void *arg)
+{
+	struct stall *stall = arg;
+
+	return (void *)read(stall->pipe[0], stall->page, 1);
+}
+
+/* A page that is not there until resume() says so. */
+static bool stall_init(struct stall *stall)
+{
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+
+	stall->fault = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (stall->fault < 0)
+		return false;
+	stall->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	reg.range.start = to_u64(stall->page);
+	reg.range.len = PAGE;
+	return must(ioctl(stall->fault, UFFDIO_API, &api) == 0) &&
+	       must(ioctl(stall->fault, UFFDIO_REGISTER, &reg) == 0) &&
+	       must(pipe2(stall->pipe, O_CLOEXEC) == 0);
+}
+
+/* From here on the pipe is locked by who reads from it. */
+static bool stall_begin(struct stall *stall)
+{
+	struct uffd_msg msg;
+
+	return must(tell(stall->pipe[1])) &&
+	       must(pthread_create(&stall->thread, NULL, stalled_read, stall) == 0) &&
+	       must(read(stall->fault, &msg, sizeof(msg)) == sizeof(msg));
+}
+
+static void stall_end(struct stall *stall)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = to_u64(stall->page), .len = PAGE },
+	};
+
+	ioctl(stall->fault, UFFDIO_ZEROPAGE, &zero);
+	pthread_join(stall->thread, NULL);
+	close(stall->fault);
+	munmap(stall->page, PAGE);
+}
+
+/* So many of a user's that all workers would not do. */
+#define STALLED	600
+
+static void ask(struct __test_metadata *_metadata, uid_t user, int ctx, int to, int nr)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		become(user);
+		while (nr--)
+			EXPECT_EQ(0, ctx_on_done(ctx, to, "x", 1));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(owner, nobody_holds_up_another)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd;
+	struct ctx_ioc_info info;
+	struct stall stall;
+	char found[STALLED];
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ask(_metadata, self->user, ctx, stall.pipe[1], STALLED);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+
+	fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_on_done(mine, fd, NULL, 0));
+	EXPECT_EQ(0, ctx_on_done(mine, self->pipe[1], "y", 1));
+	EXPECT_EQ(0, ctx_on_done(mine, self->event, NULL, 0));
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	EXPECT_EQ(0, written(mine));
+	EXPECT_TRUE(hear(self->pipe[0]));
+	ASSERT_EQ(0, ctx_info(ctx, &info));
+	EXPECT_EQ(0, info.info_flags & CTX_INFO_WRITTEN);
+
+	stall_end(&stall);
+	EXPECT_EQ(0, written(ctx));
+	EXPECT_EQ(STALLED, read(stall.pipe[0], found, sizeof(found)));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(fd);
+	close(mine);
+	close(ctx);
+}
+
+/* Not even users who together do keep all workers busy. */
+TEST_F(owner, nobody_holds_up_a_kill)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd, i;
+	struct stall stall;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	for (i = 0; i < 10; i++)
+		ask(_metadata, self->user + 100000 + i, ctx, stall.pipe[1], 64);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+
+	fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_on_done(mine, fd, NULL, 0));
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	EXPECT_EQ(0, written(mine));
+
+	stall_end(&stall);
+	EXPECT_EQ(0, written(ctx));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(fd);
+	close(mine);
+	close(ctx);
+}
+
+TEST_HARNESS_MAIN
