@@ -12,6 +12,8 @@
  *	tree     nodes, references, homes
  *	spread   several lists and counts for a parent that many CPUs use
  *
+ * What all of them count, and what there is, debugfs shows.
+ *
  * Locks, all of them raw, held for a bounded number of steps:
  *
  *	scope->own.lock    the scope's callbacks, done, flags and record, and
@@ -30,6 +32,8 @@
 #include <linux/ctx.h>
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -293,6 +297,50 @@ static inline void ctx_unlist(struct ctx_scope *scope)
 	 * pairs with the acquire in ctx_scope_strip().
 	 */
 	smp_store_release(&scope->sibling.pprev, NULL);
+}
+
+/* debugfs.c */
+
+/*
+ * What is counted, by each CPU for itself: an instruction each. A CPU that derives
+ * need not be the one that releases, so only sums mean anything.
+ */
+struct ctx_counts {
+	unsigned long derived;
+	unsigned long released;
+	unsigned long cancelled;	/* by somebody: origins, not what is below */
+	unsigned long expired;
+	unsigned long callbacks;
+	unsigned long irqsoff;		/* longest, ns: see ctx_irqsoff_end() */
+};
+
+DECLARE_PER_CPU(struct ctx_counts, ctx_counts);
+
+#ifdef CONFIG_DEBUG_FS
+#define ctx_count(what)	this_cpu_inc(ctx_counts.what)
+#else
+#define ctx_count(what)	do { } while (0)
+#endif
+
+DECLARE_STATIC_KEY_FALSE(ctx_irqsoff);
+void ctx_irqsoff_note(ktime_t since);
+
+static __always_inline bool ctx_irqsoff_asked(void)
+{
+	return IS_ENABLED(CONFIG_DEBUG_FS) && static_branch_unlikely(&ctx_irqsoff);
+}
+
+/* Around what is done with interrupts off: a clock that is not read costs a nop. */
+static __always_inline ktime_t ctx_irqsoff_begin(void)
+{
+	return ctx_irqsoff_asked() ? ktime_get() : 0;
+}
+
+/* @ours: they were on before. */
+static __always_inline void ctx_irqsoff_end(ktime_t since, bool ours)
+{
+	if (ctx_irqsoff_asked() && ours)
+		ctx_irqsoff_note(since);
 }
 
 /*
@@ -661,6 +709,15 @@ struct ctx *ctx_user_without_cancel(struct ctx *parent);
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);
 const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len);
 void ctx_user_free(struct ctx *ctx);
+
+/* describe.c */
+const char *ctx_kind_name(const struct ctx *ctx);
+
+/* debugfs.c; see also above */
+#ifdef CONFIG_DEBUG_FS
+int ctx_debugfs_init(void);
+void ctx_debugfs_exit(void);
+#endif
 
 /* chardev.c */
 int ctx_chardev_init(void);

@@ -168,6 +168,7 @@ static __always_inline struct ctx *__ctx_derive_scope(struct ctx *parent, u8 kin
 	if (unlikely(!scope))
 		return ERR_PTR(-ENOMEM);
 	nest = ctx_scope_init(scope, parent, kind);
+	ctx_count(derived);
 	ctx_scope_begin(scope, ctx_scope(parent), nest, false, gfp);
 	return &scope->node;
 }
@@ -203,6 +204,7 @@ EXPORT_SYMBOL_GPL(ctx_with_cancel);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind)
 {
 	ctx_node_init(ctx, ctx_hold(parent), &ctx_roots[0].state, kind);
+	ctx_count(derived);
 }
 
 /**
@@ -250,6 +252,7 @@ static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 	 */
 	if (smp_load_acquire(&scope->sibling.pprev))
 		ctx_leave_home(scope);
+	ctx_count(released);
 	/* Nobody is left who could remove one: its owner forgot (S12). */
 	if (WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks)))
 		ctx_queue_init(&scope->callbacks);
