@@ -207,7 +207,7 @@ static __always_inline void ctx_deadline_begin(struct ctx_deadline *d, struct ct
 	if (kind & CTX_F_USER || IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
 		hrtimer_setup(&d->timer, ctx_deadline_expire, when.clock, mode);
 	hrtimer_set_expires(&d->timer, when.time);
-	ctx_count(derived);
+	ctx_note_derive(&d->scope.node);
 
 	if (unlikely(fate == CTX_FATE_PASSED) && !ctx_err(parent))
 		ctx_born_ended(&d->scope, &ctx_by_timer);

@@ -12,7 +12,8 @@
  *	tree     nodes, references, homes
  *	spread   several lists and counts for a parent that many CPUs use
  *
- * What all of them count, and what there is, debugfs shows.
+ * What all of them tell goes to trace, which looks but does not touch; debugfs
+ * shows what there is.
  *
  * Locks, all of them raw, held for a bounded number of steps:
  *
@@ -343,6 +344,35 @@ static __always_inline void ctx_irqsoff_end(ktime_t since, bool ours)
 		ctx_irqsoff_note(since);
 }
 
+/* trace.c */
+DECLARE_STATIC_KEY_FALSE(ctx_traced);
+void ctx_trace_derive(const struct ctx *ctx);
+void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *origin);
+void ctx_trace_release(const struct ctx *ctx);
+void ctx_trace_on_done(const struct ctx *ctx, const char *to, int err);
+
+/* Whether anybody listens to any event: a nop while nobody does. */
+static __always_inline bool ctx_is_traced(void)
+{
+	return IS_ENABLED(CONFIG_TRACEPOINTS) && static_branch_unlikely(&ctx_traced);
+}
+
+/* Initialised, and nobody else knows it yet. */
+static __always_inline void ctx_note_derive(const struct ctx *ctx)
+{
+	ctx_count(derived);
+	if (ctx_is_traced())
+		ctx_trace_derive(ctx);
+}
+
+/* Its last reference is gone, its parent's not yet. */
+static __always_inline void ctx_note_release(const struct ctx *ctx)
+{
+	ctx_count(released);
+	if (ctx_is_traced())
+		ctx_trace_release(ctx);
+}
+
 /*
  * Publishes that @scope is done because of @origin. What was written before, the
  * record included, is visible to whoever sees the origin with an acquire load, as
@@ -351,6 +381,8 @@ static __always_inline void ctx_irqsoff_end(ktime_t since, bool ours)
  */
 static inline void ctx_publish(struct ctx_scope *scope, const struct ctx_signal *origin)
 {
+	if (ctx_is_traced())
+		ctx_trace_done(scope, origin);
 	/* Pairs with the acquire in ctx_err() and ctx_origin_state(). */
 	smp_store_release(&scope->state.origin, origin);
 }

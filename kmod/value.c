@@ -68,7 +68,7 @@ void ctx_value_release(struct ctx *ctx)
 	struct ctx_value *v = container_of(ctx, struct ctx_value, node);
 	struct ctx_index *index;
 
-	ctx_count(released);
+	ctx_note_release(ctx);
 	if (!ctx_is_value(ctx)) {
 		ctx_value_free(v);
 		return;
@@ -94,7 +94,7 @@ void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, v
 	v->value = value;
 	v->release = release;
 	ctx_index_join(v, gfp);
-	ctx_count(derived);
+	ctx_note_derive(&v->node);
 }
 
 /**
