@@ -98,6 +98,7 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	cb->ctx = NULL;
 	walk->run.cb = cb;
 	ctx_run_begin(walk);
+	ctx_count(callbacks);
 	cb->fn(ctx, cb);
 	/*
 	 * Whoever waits has set the flag before he looks at ->running again, with a

@@ -64,6 +64,10 @@ static __always_inline void ctx_record(struct ctx_scope *scope, const struct ctx
 	if (by->cause)
 		scope->state.cause = by->cause;
 	scope->time = now;
+	if (by->err == -ETIMEDOUT)
+		ctx_count(expired);
+	else
+		ctx_count(cancelled);
 	if (unlikely(by->who)) {
 		ctx_record_name(scope, by->who);
 	} else if (likely(in_task())) {
@@ -237,13 +241,16 @@ static bool ctx_take_children(struct ctx_walk *walk, struct ctx_scope *home,
 			      struct ctx_nest *nest)
 {
 	unsigned long flags;
+	ktime_t since;
 	bool more;
 
 	do {
 		if (walk->budget <= 0)
 			return false;
 		raw_spin_lock_irqsave(&nest->lock, flags);
+		since = ctx_irqsoff_begin();
 		more = ctx_take_batch(walk, home, nest);
+		ctx_irqsoff_end(since, !irqs_disabled_flags(flags));
 		raw_spin_unlock_irqrestore(&nest->lock, flags);
 		ctx_walk_yield(walk);
 	} while (more);

@@ -11,6 +11,13 @@
 #define eventfd_signal(eventfd)	eventfd_signal(eventfd, 1)
 #endif
 
+/* In TP_fast_assign() of trace.h: what __string() declared has remembered @src. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define ctx_assign_str(dst, src)	__assign_str(dst, src)
+#else
+#define ctx_assign_str(dst, src)	__assign_str(dst)
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
 static inline void hrtimer_setup(struct hrtimer *timer,
 				 enum hrtimer_restart (*fn)(struct hrtimer *),

@@ -122,12 +122,14 @@ static const struct ctx_by ctx_by_timer = {
 static enum hrtimer_restart ctx_deadline_expire(struct hrtimer *timer)
 {
 	struct ctx_deadline *d = container_of(timer, struct ctx_deadline, timer);
+	ktime_t since = ctx_irqsoff_begin();
 
 	/* Being released: the memory is there until this interrupt is over. */
 	if (refcount_inc_not_zero(&d->scope.node.ref)) {
 		ctx_cancel_scope(&d->scope, &ctx_by_timer, CTX_CANCEL_BUDGET);
 		ctx_put(&d->scope.node);
 	}
+	ctx_irqsoff_end(since, true);
 	return HRTIMER_NORESTART;
 }
 
@@ -205,6 +207,7 @@ static __always_inline void ctx_deadline_begin(struct ctx_deadline *d, struct ct
 	if (kind & CTX_F_USER || IS_ENABLED(CONFIG_DEBUG_OBJECTS_TIMERS))
 		hrtimer_setup(&d->timer, ctx_deadline_expire, when.clock, mode);
 	hrtimer_set_expires(&d->timer, when.time);
+	ctx_note_derive(&d->scope.node);
 
 	if (unlikely(fate == CTX_FATE_PASSED) && !ctx_err(parent))
 		ctx_born_ended(&d->scope, &ctx_by_timer);

@@ -21,22 +21,32 @@ static int ctx_name_deadline(const struct ctx_scope *scope, ktime_t now, char *n
 			 seconds, rest);
 }
 
-static int ctx_name(const struct ctx *ctx, ktime_t now, char *name)
+/* As the function is called that makes one; NULL for a root. */
+const char *ctx_kind_name(const struct ctx *ctx)
 {
 	switch (ctx_kind(ctx)) {
-	case CTX_ROOT:
-		return scnprintf(name, CTX_NAME_MAX, "%s",
-				 ctx == ctx_todo() ? "todo" : "background");
 	case CTX_CANCEL:
-		return scnprintf(name, CTX_NAME_MAX, "with_cancel");
+		return "with_cancel";
 	case CTX_DEADLINE:
-		return ctx_name_deadline(ctx_scope(ctx), now, name);
+		return "with_deadline";
 	case CTX_VALUE:
-		return scnprintf(name, CTX_NAME_MAX, "with_value");
+		return "with_value";
 	case CTX_WITHOUT:
-		return scnprintf(name, CTX_NAME_MAX, "without_cancel");
+		return "without_cancel";
+	default:
+		return NULL;
 	}
-	return 0;
+}
+
+static int ctx_name(const struct ctx *ctx, ktime_t now, char *name)
+{
+	const char *kind = ctx_kind_name(ctx);
+
+	if (ctx_kind(ctx) == CTX_DEADLINE)
+		return ctx_name_deadline(ctx_scope(ctx), now, name);
+	if (!kind)
+		kind = ctx == ctx_todo() ? "todo" : "background";
+	return scnprintf(name, CTX_NAME_MAX, "%s", kind);
 }
 
 /* As ctx_name(), with a dot in front of all but the root. */

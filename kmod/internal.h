@@ -13,6 +13,9 @@
  *	tree     nodes, references, homes
  *	spread   several lists and counts for a parent that many CPUs use
  *
+ * What all of them tell goes to trace, which looks but does not touch; debugfs
+ * shows what there is.
+ *
  * Locks, all of them raw, held for a bounded number of steps:
  *
  *	scope->own.lock    the scope's callbacks, done, flags and record, and
@@ -32,6 +35,8 @@
 #include <linux/ctx.h>
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
+#include <linux/jump_label.h>
+#include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
@@ -298,6 +303,79 @@ static inline void ctx_unlist(struct ctx_scope *scope)
 	smp_store_release(&scope->sibling.pprev, NULL);
 }
 
+/* debugfs.c */
+
+/*
+ * What is counted, by each CPU for itself: an instruction each. A CPU that derives
+ * need not be the one that releases, so only sums mean anything.
+ */
+struct ctx_counts {
+	unsigned long derived;
+	unsigned long released;
+	unsigned long cancelled;	/* by somebody: origins, not what is below */
+	unsigned long expired;
+	unsigned long callbacks;
+	unsigned long irqsoff;		/* longest, ns: see ctx_irqsoff_end() */
+};
+
+DECLARE_PER_CPU(struct ctx_counts, ctx_counts);
+
+#ifdef CONFIG_DEBUG_FS
+#define ctx_count(what)	this_cpu_inc(ctx_counts.what)
+#else
+#define ctx_count(what)	do { } while (0)
+#endif
+
+DECLARE_STATIC_KEY_FALSE(ctx_irqsoff);
+void ctx_irqsoff_note(ktime_t since);
+
+static __always_inline bool ctx_irqsoff_asked(void)
+{
+	return IS_ENABLED(CONFIG_DEBUG_FS) && static_branch_unlikely(&ctx_irqsoff);
+}
+
+/* Around what is done with interrupts off: a clock that is not read costs a nop. */
+static __always_inline ktime_t ctx_irqsoff_begin(void)
+{
+	return ctx_irqsoff_asked() ? ktime_get() : 0;
+}
+
+/* @ours: they were on before. */
+static __always_inline void ctx_irqsoff_end(ktime_t since, bool ours)
+{
+	if (ctx_irqsoff_asked() && ours)
+		ctx_irqsoff_note(since);
+}
+
+/* trace.c */
+DECLARE_STATIC_KEY_FALSE(ctx_traced);
+void ctx_trace_derive(const struct ctx *ctx);
+void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *origin);
+void ctx_trace_release(const struct ctx *ctx);
+void ctx_trace_on_done(const struct ctx *ctx, const char *to, int err);
+
+/* Whether anybody listens to any event: a nop while nobody does. */
+static __always_inline bool ctx_is_traced(void)
+{
+	return IS_ENABLED(CONFIG_TRACEPOINTS) && static_branch_unlikely(&ctx_traced);
+}
+
+/* Initialised, and nobody else knows it yet. */
+static __always_inline void ctx_note_derive(const struct ctx *ctx)
+{
+	ctx_count(derived);
+	if (ctx_is_traced())
+		ctx_trace_derive(ctx);
+}
+
+/* Its last reference is gone, its parent's not yet. */
+static __always_inline void ctx_note_release(const struct ctx *ctx)
+{
+	ctx_count(released);
+	if (ctx_is_traced())
+		ctx_trace_release(ctx);
+}
+
 /*
  * Publishes that @scope is done because of @origin. What was written before, the
  * record included, is visible to whoever sees the origin with an acquire load, as
@@ -306,6 +384,8 @@ static inline void ctx_unlist(struct ctx_scope *scope)
  */
 static inline void ctx_publish(struct ctx_scope *scope, const struct ctx_signal *origin)
 {
+	if (ctx_is_traced())
+		ctx_trace_done(scope, origin);
 	/* Pairs with the acquire in ctx_err() and ctx_origin_state(). */
 	smp_store_release(&scope->state.origin, origin);
 }
@@ -706,6 +786,15 @@ static inline void ctx_drop_on_dones(struct ctx *ctx)
 	if (ctx->kind & CTX_F_USER && user->on_dones)
 		ctx_on_dones_drop(user);
 }
+
+/* describe.c */
+const char *ctx_kind_name(const struct ctx *ctx);
+
+/* debugfs.c; see also above */
+#ifdef CONFIG_DEBUG_FS
+int ctx_debugfs_init(void);
+void ctx_debugfs_exit(void);
+#endif
 
 /* chardev.c */
 int ctx_chardev_init(void);

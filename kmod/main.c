@@ -39,6 +39,9 @@ static const struct ctx_part {
 	{ ctx_on_done_init, ctx_on_done_exit },
 	{ NULL, ctx_reap_leaks },
 	{ ctx_chardev_init, ctx_chardev_exit },
+#ifdef CONFIG_DEBUG_FS
+	{ ctx_debugfs_init, ctx_debugfs_exit },
+#endif
 };
 
 static void ctx_exit_parts(int n)

@@ -342,6 +342,7 @@ struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when
 	if (kind == CTX_CANCEL || !ctx_deadline_start_user(&user->deadline, parent, when, kind)) {
 		struct ctx_nest *nest = ctx_scope_init(&user->scope, parent, kind | CTX_F_USER);
 
+		ctx_note_derive(&user->ctx);
 		ctx_scope_start(&user->scope, nest, GFP_KERNEL_ACCOUNT);
 	}
 	return &user->ctx;

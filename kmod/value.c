@@ -69,6 +69,7 @@ void ctx_value_release(struct ctx *ctx)
 	struct ctx_index *index;
 
 	ctx_drop_on_dones(ctx);
+	ctx_note_release(ctx);
 	if (!ctx_is_value(ctx)) {
 		ctx_value_free(v);
 		return;
@@ -94,6 +95,7 @@ void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, v
 	v->value = value;
 	v->release = release;
 	ctx_index_join(v, gfp);
+	ctx_note_derive(&v->node);
 }
 
 /**

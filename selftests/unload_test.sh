@@ -38,8 +38,23 @@ gone()
 	rmmod ctx && [ ! -e /dev/ctx ] && ! grep -q '^ctx' /proc/slabinfo
 }
 
+tracing=/sys/kernel/tracing
+
+listen()
+{
+	[ -d "$tracing"/events ] || mount -t tracefs tracefs "$tracing" || return
+	echo > "$tracing"/trace
+	echo 1 > "$tracing"/events/ctx/enable
+}
+
+# Whether the events with a certain beginning were traced a number of times.
+traced()
+{
+	[ "$(grep -cE ": $2" "$tracing"/trace)" = "$1" ]
+}
+
 echo "TAP version 13"
-echo 1..13
+echo 1..18
 
 check "unused, it counts nobody" users 0
 exec 3< /dev/ctx
@@ -64,4 +79,14 @@ check "with its path and time left" \
 check "and counted" said 'ctx: 3 contexts were derived but never cancelled nor put$'
 check "it comes back" insmod /modules/ctx.ko
 check "as new" users 0
+
+check "events can be listened to" listen
+insmod /modules/ctx_leave.ko thread=1
+rmmod ctx_leave
+# A thread has a child context, which is cancelled for it to stop.
+check "what the kernel makes has no number" \
+	traced 1 'ctx_derive: ctx=[0-9a-f]+ id=0 parent=[0-9a-f]+ parent_id=0 kind=with_cancel depth=0 deadline=0$'
+check "its end is traced" traced 1 'ctx_cancel: ctx=[0-9a-f]+ id=0 cause=-125 pid=[1-9][0-9]* comm=rmmod$'
+check "it goes though somebody listens" gone
+check "and comes back" insmod /modules/ctx.ko
 exit $failed

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tracing, out of everybody's way: what happens to a context calls these only
+ * while someone has an event enabled. They may be called in any context but NMI,
+ * under any of our locks.
+ */
+#include <linux/jump_label.h>
+#include <linux/ktime.h>
+#include <linux/pid_namespace.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+/* How many of the events have someone who listens. */
+DEFINE_STATIC_KEY_FALSE(ctx_traced);
+
+/* An event gets its first listener, and loses the last. */
+static int ctx_trace_reg(void)
+{
+	static_branch_inc(&ctx_traced);
+	return 0;
+}
+
+static void ctx_trace_unreg(void)
+{
+	static_branch_dec(&ctx_traced);
+}
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* Before anyone else can know of @ctx, so that nothing about it comes earlier. */
+void ctx_trace_derive(const struct ctx *ctx)
+{
+	const struct ctx_user *user = ctx_user_of(ctx);
+	ktime_t deadline;
+
+	if (!trace_ctx_derive_enabled())
+		return;
+	if (!ctx_deadline(ctx, &deadline))
+		deadline = 0;
+	trace_ctx_derive(ctx, ktime_to_ns(deadline), user ? user->depth : 0);
+}
+
+/*
+ * Before @scope is seen done because of @origin, under the lock of its home's list
+ * unless nobody knows it yet: so what follows from it comes later.
+ */
+void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *origin)
+{
+	if (origin == &scope->state) {
+		if (origin->err == -ETIMEDOUT)
+			trace_ctx_expire(scope, ktime_to_ns(ctx_effective_deadline(scope)));
+		else
+			trace_ctx_cancel(scope);
+	}
+	trace_ctx_done(scope, origin);
+}
+
+/* The last reference is gone. What a value's own word for the state was may be, too. */
+void ctx_trace_release(const struct ctx *ctx)
+{
+	const struct ctx_signal *origin = NULL;
+
+	if (ctx_is_scope(ctx))
+		origin = container_of(ctx, struct ctx_scope, node)->state.origin;
+	else if (ctx_is_value(ctx))
+		origin = ctx_origin_state(ctx->parent);
+	trace_ctx_release(ctx, origin ? origin->err : 0);
+}
+
+/* What was to be done when @ctx is done was written to a file of kind @to. */
+void ctx_trace_on_done(const struct ctx *ctx, const char *to, int err)
+{
+	trace_ctx_on_done(ctx, to, err);
+}
