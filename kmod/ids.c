@@ -148,8 +148,11 @@ int ctx_ids_init(void)
 
 void ctx_ids_exit(void)
 {
+	/* As always: its lock is also taken by what RCU frees, in a softirq. */
+	spin_lock_irq(&ctx_account_lock);
 	if (ctx_id_newest)
 		ctx_id_block_free(ctx_id_newest);
+	spin_unlock_irq(&ctx_account_lock);
 	xa_destroy(&ctx_id_blocks);
 	kmem_cache_destroy(ctx_id_cache);
 }
