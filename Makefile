@@ -9,8 +9,9 @@ PREFIX ?= /usr/local
 
 # The command of "make run" is the user's text, not make's: it goes on unexpanded.
 export CTX_CMD := $(value CMD)
+export CTX_SCENE := $(value SCENE)
 export CTX_TIMEOUT := $(value TIMEOUT)
-unexport CMD TIMEOUT
+unexport CMD SCENE TIMEOUT
 # ... and what a script makes is not concerned with this make's variables.
 script := @env -u MAKEFLAGS -u MFLAGS selftests/vm
 
@@ -65,6 +66,7 @@ help:
 	@echo
 	@echo 'In a virtual machine, with nothing installed but packages:'
 	@echo 'make run          boot Debian'"'"'s kernel, and watch threads and processes being cancelled'
+	@echo 'make run SCENE=NAME        only that scene, of those in selftests/scene/scenes'
 	@echo 'make run CMD=...  run a shell command there under a context; TIMEOUT=5s: with a deadline'
 	@echo 'make shell        a shell there, with the module loaded'
 	@echo
