@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -50,11 +51,45 @@ int ctx_background(void)
 	return open("/dev/ctx", O_RDWR | O_CLOEXEC);
 }
 
+static bool is_background(int ctx)
+{
+	struct ctx_ioc_info info;
+
+	return !ctx_info(ctx, &info) && !info.depth;
+}
+
+/* An old module, or a kernel without cgroups: then everything runs under Background. */
+static bool is_unknown(int err)
+{
+	return err == EINVAL || err == ENOTTY || err == EOPNOTSUPP;
+}
+
+int ctx_ambient(void)
+{
+	struct ctx_ioc_open arg = { .size = sizeof(arg), .flags = CTX_OPEN_AMBIENT };
+	int background = ctx_background();
+	int fd, err;
+
+	if (background < 0)
+		return -1;
+	fd = ioctl(background, CTX_IOC_OPEN, &arg);
+	/* Of Background, who opens it himself may do more, such as pass values on. */
+	if (fd < 0 ? is_unknown(errno) : is_background(fd)) {
+		if (fd >= 0)
+			close(fd);
+		return background;
+	}
+	err = errno;
+	close(background);
+	errno = err;
+	return fd;
+}
+
 int ctx_from_env(void)
 {
 	int fd = ctx_env_fd();
 
-	return fd < 0 ? ctx_background() : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? ctx_ambient() : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 int ctx_derive(int parent, unsigned int flags, clockid_t clock, int64_t time, int cause)
@@ -159,6 +194,25 @@ int ctx_err(int ctx)
 	return ctx_info(ctx, &info) ? -1 : (int)info.err;
 }
 
+int ctx_cause(int ctx)
+{
+	struct ctx_ioc_info info;
+
+	return ctx_info(ctx, &info) ? -1 : (int)info.cause;
+}
+
+int ctx_deadline(int ctx, int64_t *deadline)
+{
+	struct ctx_ioc_info info;
+
+	if (ctx_info(ctx, &info))
+		return -1;
+	if (!(info.info_flags & CTX_INFO_DEADLINE))
+		return 0;
+	*deadline = info.deadline;
+	return 1;
+}
+
 /* Polls until @ctx is done: 1, or 0 after @timeout. */
 static int poll_done(int ctx, int64_t timeout)
 {
@@ -187,4 +241,70 @@ int ctx_wait(int ctx, int64_t timeout, struct ctx_event *event)
 	if (!event)
 		event = &local;
 	return read(ctx, event, sizeof(*event)) < 0 ? -1 : (int)event->err;
+}
+
+int ctx_restrict(int ctx, unsigned int rights)
+{
+	struct ctx_ioc_restrict arg = { .size = sizeof(arg), .rights = rights };
+
+	return ioctl(ctx, CTX_IOC_RESTRICT, &arg);
+}
+
+int ctx_link(int ctx, int other)
+{
+	struct ctx_ioc_link arg = { .size = sizeof(arg), .fd = other };
+
+	return ioctl(ctx, CTX_IOC_LINK, &arg);
+}
+
+int ctx_watch(int ctx, int fd, unsigned int events, int cause)
+{
+	struct ctx_ioc_watch arg = {
+		.size = sizeof(arg),
+		.fd = fd,
+		.events = events,
+		.cause = cause,
+	};
+
+	return ioctl(ctx, CTX_IOC_WATCH, &arg);
+}
+
+int ctx_on_done(int ctx, int fd, const void *data, size_t len)
+{
+	struct ctx_ioc_on_done arg = {
+		.size = sizeof(arg),
+		.data = (uintptr_t)data,
+		.len = len,
+		.fd = fd,
+	};
+
+	if (len > CTX_ON_DONE_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	return ioctl(ctx, CTX_IOC_ON_DONE, &arg);
+}
+
+int ctx_open(int any, uint64_t id, unsigned int rights)
+{
+	struct ctx_ioc_open arg = { .size = sizeof(arg), .id = id, .rights = rights };
+
+	return ioctl(any, CTX_IOC_OPEN, &arg);
+}
+
+int ctx_next(int any, uint64_t *id)
+{
+	struct ctx_ioc_next arg = { .size = sizeof(arg), .id = *id };
+	int err = ioctl(any, CTX_IOC_NEXT, &arg);
+
+	if (!err)
+		*id = arg.id;
+	return err;
+}
+
+int ctx_bind(int ctx, int procs)
+{
+	struct ctx_ioc_bind arg = { .size = sizeof(arg), .fd = procs };
+
+	return ioctl(ctx, CTX_IOC_BIND, &arg);
 }

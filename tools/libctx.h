@@ -43,16 +43,20 @@ extern "C" {
 #define CTX_FOREVER	INT64_MAX	/* no deadline; no end of a wait */
 
 /*
- * Roots
+ * Where to begin
  *
  * ctx_background: a context that is never done, the root of all others.
  *   ENOENT: the module is not loaded. EACCES: /dev/ctx may not be opened.
  *
- * ctx_from_env: the context that this program was started under, which the
- *   environment names as CTX_FD=<number>; Background if it names none, or if
- *   that descriptor was closed on the way or is no context. The result is a
- *   duplicate: closing it leaves CTX_FD open for the programs started by this
- *   one. Fails as ctx_background() does, and with EMFILE.
+ * ctx_from_env: the context that this program was started under: the one that
+ *   the environment names as CTX_FD=<number>; if it names none, or if that
+ *   descriptor was closed on the way or is no context, the ambient one. The
+ *   result is a duplicate: closing it leaves CTX_FD open for the programs
+ *   started by this one. Fails as ctx_background() does, and with EMFILE.
+ *
+ * ctx_ambient: the context that this process's cgroup, or the nearest above,
+ *   was bound to; else Background. One may derive from it and observe it, and
+ *   no more: what is derived reads no values. Fails as ctx_background() does.
  *
  * ctx_env_fd: the number in CTX_FD itself, not a duplicate.
  *   ENOENT: CTX_FD is not set. EINVAL: it is no number. EBADF: that descriptor
@@ -60,6 +64,7 @@ extern "C" {
  */
 int ctx_background(void);
 int ctx_from_env(void);
+int ctx_ambient(void);
 int ctx_env_fd(void);
 
 /*
@@ -109,6 +114,9 @@ int ctx_cancel(int ctx, int cause);
  * Asking and waiting: all need CTX_RIGHT_OBSERVE
  *
  * ctx_err: 0 while @ctx is live, then ECANCELED or ETIMEDOUT.
+ * ctx_cause: 0 while @ctx is live, then the cause that was given, else the error.
+ * ctx_deadline: 1, and the point on CLOCK_MONOTONIC at which @ctx is done at the
+ *   latest; 0 if there is none.
  * ctx_info: all there is to know about it.
  * ctx_wait: waits until it is done, but not longer than @timeout (0 or less:
  *   only asks). Returns as ctx_err() does; 0: not done within that time. When
@@ -116,8 +124,56 @@ int ctx_cancel(int ctx, int cause);
  *   EINTR: a signal was handled first.
  */
 int ctx_err(int ctx);
+int ctx_cause(int ctx);
+int ctx_deadline(int ctx, int64_t *deadline);
 int ctx_info(int ctx, struct ctx_ioc_info *info);
 int ctx_wait(int ctx, int64_t timeout, struct ctx_event *event);
+
+/*
+ * Handing on
+ *
+ * ctx_restrict: another descriptor of @ctx, with only @rights of those that this
+ *   one has (CTX_RIGHT_*). What was left out is never regained.
+ *   EPERM: one of them is not there.
+ */
+int ctx_restrict(int ctx, unsigned int rights);
+
+/*
+ * Other ends, and what the kernel does then. These, too, work when their caller
+ * is dead. EBADF: @fd is not open. EDQUOT: too many of them.
+ *
+ * ctx_link: @ctx is done when @other is, too. Needs CTX_RIGHT_CANCEL on @ctx and
+ *   CTX_RIGHT_OBSERVE on @other. EBUSY: @ctx has children, or another context was
+ *   linked to it. ELOOP: the two are one.
+ * ctx_watch: @ctx is cancelled for the reason @cause when poll(2) says one of
+ *   @events (0: POLLIN) on @fd: a pidfd, eventfd, timerfd, pipe or IPv4 or IPv6
+ *   socket; what else is EINVAL. Needs CTX_RIGHT_CANCEL.
+ * ctx_on_done: when @ctx is done, the kernel adds 1 to the eventfd @fd, writes
+ *   @len bytes at @data to the pipe or IPv4 or IPv6 socket, or kills the cgroup
+ *   whose cgroup.kill it is. For an eventfd and a cgroup.kill, @len is 0. What
+ *   came of it is in ctx_info(). Needs CTX_RIGHT_OBSERVE.
+ */
+int ctx_link(int ctx, int other);
+int ctx_watch(int ctx, int fd, unsigned int events, int cause);
+int ctx_on_done(int ctx, int fd, const void *data, size_t len);
+
+/*
+ * Contexts of others
+ *
+ * ctx_open: the context with the number @id, of a user whom the caller may send
+ *   signals to, with @rights, or with all that he may have if that is 0. @any is
+ *   any context, such as Background. ESRCH: there is none. EPERM: it is somebody
+ *   else's.
+ * ctx_next: makes @id the next higher number of a context that the caller may
+ *   open; 0 is where to begin. ENOENT: there is no other.
+ * ctx_bind: makes @ctx the ambient context of a cgroup v2 and all in it: @procs
+ *   is its cgroup.procs, open for writing. Needs CTX_RIGHT_DERIVE.
+ *   EPERM: @ctx does not descend from the one that the cgroup above runs under.
+ *   EINVAL: no such file. EOPNOTSUPP: the kernel has no cgroups.
+ */
+int ctx_open(int any, uint64_t id, unsigned int rights);
+int ctx_next(int any, uint64_t *id);
+int ctx_bind(int ctx, int procs);
 
 #ifdef __cplusplus
 }
