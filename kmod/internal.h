@@ -352,7 +352,7 @@ DECLARE_STATIC_KEY_FALSE(ctx_traced);
 void ctx_trace_derive(const struct ctx *ctx);
 void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *origin);
 void ctx_trace_release(const struct ctx *ctx);
-void ctx_trace_on_done(const struct ctx *ctx, const char *to, int err);
+void ctx_trace_on_done(const void *ctx, u64 id, const char *to, int err);
 
 /* Whether anybody listens to any event: a nop while nobody does. */
 static __always_inline bool ctx_is_traced(void)

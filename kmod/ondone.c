@@ -36,7 +36,10 @@ struct ctx_on_dones {
 	u32 asked;
 	u32 tried;
 	int err;		/* of the first that failed */
-	struct ctx_scope *scope;	/* constant: where the callbacks are */
+	/* Constant: */
+	struct ctx_scope *scope;	/* where the callbacks are */
+	const struct ctx *ctx;		/* an address only */
+	u64 id;
 };
 
 struct ctx_on_done {
@@ -63,6 +66,7 @@ static struct workqueue_struct *ctx_on_done_wq[2];
 
 /* One kind of file that may be written to. */
 struct ctx_on_done_kind {
+	const char *name;
 	bool (*is)(struct file *file);
 	int (*write)(const struct ctx_on_done *od);
 	enum ctx_on_done_queue queue;
@@ -144,20 +148,24 @@ static int ctx_write_inet(const struct ctx_on_done *od)
 
 static const struct ctx_on_done_kind ctx_on_done_kinds[] = {
 	{
+		.name = "eventfd",
 		.is = ctx_is_eventfd,
 		.write = ctx_write_eventfd,
 	}, {
+		.name = "pipe",
 		.is = ctx_is_pipe,
 		.write = ctx_write_file,
 		.takes_data = true,
 		.reopened = true,
 		.may_stall = true,
 	}, {
+		.name = "socket",
 		.is = ctx_is_inet,
 		.write = ctx_write_inet,
 		.takes_data = true,
 		.may_stall = true,
 	}, {
+		.name = "cgroup.kill",
 		.is = ctx_is_cgroup_kill,
 		.write = ctx_write_file,
 		.queue = CTX_QUEUE_KILL,
@@ -244,6 +252,9 @@ static void ctx_on_done_work(struct work_struct *work)
 	revert_creds(old);
 	if (od->kind->may_stall)
 		ctx_on_done_next(od);
+	/* Before the outcome is seen by other means. */
+	if (ctx_is_traced())
+		ctx_trace_on_done(od->on_dones->ctx, od->on_dones->id, od->kind->name, err);
 	ctx_on_done_report(od, err);
 	ctx_on_done_free(od);
 }
@@ -332,6 +343,8 @@ static struct ctx_on_dones *ctx_on_dones_of(struct ctx_user *user)
 	spin_lock_init(&on_dones->lock);
 	INIT_LIST_HEAD(&on_dones->list);
 	on_dones->scope = ctx_scope(&user->ctx);
+	on_dones->ctx = &user->ctx;
+	on_dones->id = ctx_user_id(&user->ctx);
 	theirs = cmpxchg(&user->on_dones, NULL, on_dones);
 	if (!theirs)
 		return on_dones;

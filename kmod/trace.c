@@ -69,8 +69,11 @@ void ctx_trace_release(const struct ctx *ctx)
 	trace_ctx_release(ctx, origin ? origin->err : 0);
 }
 
-/* What was to be done when @ctx is done was written to a file of kind @to. */
-void ctx_trace_on_done(const struct ctx *ctx, const char *to, int err)
+/*
+ * What was to be done when a context is done was written to a file of kind @to. The
+ * context may be gone by then: @ctx is an address only.
+ */
+void ctx_trace_on_done(const void *ctx, u64 id, const char *to, int err)
 {
-	trace_ctx_on_done(ctx, to, err);
+	trace_ctx_on_done(ctx, id, to, err);
 }

@@ -133,15 +133,15 @@ TRACE_EVENT_FN(ctx_release,
 	       ctx_trace_reg, ctx_trace_unreg);
 
 TRACE_EVENT_FN(ctx_on_done,
-	       TP_PROTO(const struct ctx *ctx, const char *to, int err),
-	       TP_ARGS(ctx, to, err),
+	       TP_PROTO(const void *ctx, u64 id, const char *to, int err),
+	       TP_ARGS(ctx, id, to, err),
 	       TP_STRUCT__entry(__field(const void *, ctx)
 				__field(u64, id)
 				__field(int, err)
 				__string(to, to)
 	       ),
 	       TP_fast_assign(__entry->ctx = ctx;
-			      __entry->id = ctx_user_id(ctx);
+			      __entry->id = id;
 			      __entry->err = err;
 			      ctx_assign_str(to, to);
 	       ),

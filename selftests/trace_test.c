@@ -5,6 +5,7 @@
  */
 #include "ctx_test.h"
 
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 
 #define TRACEFS		"/sys/kernel/tracing"
@@ -247,6 +248,36 @@ TEST_F(trace, an_owner_that_dies)
 		     id, id);
 	EXPECT_EVENT(2, "ctx_release: id=%llu kind=with_cancel err=-125", id);
 	EXPECT_EQ(3, self->nr);
+}
+
+/* By workers, one after the other or not, and perhaps after the context is gone. */
+TEST_F(trace, on_dones)
+{
+	int fd = ctx_derive(self->bg, 0);
+	int event = eventfd(0, EFD_CLOEXEC), pair[2], i;
+	unsigned int seen = 0;
+	__u64 id = ctx_id(fd);
+	char expected[2][64];
+
+	ASSERT_EQ(0, pipe2(pair, O_CLOEXEC | O_NONBLOCK));
+	while (write(pair[1], pair, 1) == 1)
+		;
+	EXPECT_EQ(0, ctx_on_done(fd, event, NULL, 0));
+	EXPECT_EQ(0, ctx_on_done(fd, pair[1], "x", 1));
+	ctx_cancel(fd, 0);
+	EXPECT_EQ(EAGAIN, written(fd));
+	collect(self);
+	snprintf(expected[0], sizeof(expected[0]), "ctx_on_done: id=%llu to=eventfd err=0", id);
+	snprintf(expected[1], sizeof(expected[1]), "ctx_on_done: id=%llu to=pipe err=-11", id);
+	for (i = 0; i < self->nr; i++) {
+		seen += !strcmp(expected[0], self->events[i]);
+		seen += !strcmp(expected[1], self->events[i]) << 4;
+	}
+	EXPECT_EQ(0x11, seen);
+	close(fd);
+	close(event);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 /* Released without having been done. */
