@@ -285,6 +285,25 @@ TEST_F(poll, epoll_of_many)
 }
 
 /* Taken out of the set by being closed, while it is waited for. */
+/* More than are woken in one turn of the lock, and each of them told only once. */
+TEST_F(poll, epoll_of_one_by_many)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET }, got;
+	int ep[100], i;
+
+	for (i = 0; i < 100; i++) {
+		ep[i] = epoll_create1(EPOLL_CLOEXEC);
+		ASSERT_LE(0, ep[i]);
+		ASSERT_EQ(0, epoll_ctl(ep[i], EPOLL_CTL_ADD, self->ctx, &event));
+	}
+	ASSERT_EQ(0, ctx_cancel(self->ctx, 0));
+	for (i = 0; i < 100; i++) {
+		EXPECT_EQ(1, epoll_wait(ep[i], &got, 1, 0));
+		EXPECT_EQ(0, epoll_wait(ep[i], &got, 1, 0));
+		close(ep[i]);
+	}
+}
+
 TEST_F(poll, epoll_of_a_closed_one)
 {
 	struct epoll_event event = { .events = EPOLLIN }, got;
