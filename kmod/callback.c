@@ -110,7 +110,6 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_RUN_WAITER))
 		ctx_wake_removers(scope);
 	walk->budget -= CTX_COST_CALLBACK;
-	ctx_walk_yield(walk);
 }
 
 static void ctx_callback_reserve_next(struct ctx_scope *scope)
@@ -139,6 +138,7 @@ bool ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
 		/* Without the lock: nobody adds any more. */
 		if (likely(ctx_queue_empty(&scope->callbacks)))
 			return true;
+		ctx_walk_yield(walk);
 		ctx_callback_reserve_next(scope);
 	}
 }
