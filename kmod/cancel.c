@@ -38,6 +38,9 @@ struct ctx_deferred {
 };
 
 static DEFINE_PER_CPU(struct ctx_deferred, ctx_deferred);
+
+/* When the budget of a CPU's timer interrupts is whole again: see ctx_budget_left(). */
+static DEFINE_PER_CPU(ktime_t, ctx_budget_whole);
 static struct workqueue_struct *ctx_cancel_wq;
 
 /* Who it was, as @ns numbers him; 0 where it does not, and for nobody. */
@@ -109,19 +112,25 @@ static void ctx_hand_over(struct ctx_queue *work)
 	queue_work(ctx_cancel_wq, &deferred->go);
 }
 
-/*
- * Has a worker go on from a scope that just settled: it is on no list any more,
- * and he finds nothing to deliver but that.
- */
-static void ctx_settle_later(struct ctx_scope *scope)
+/* A single one, on no list any more. */
+static noinline void ctx_leave_to_worker(struct ctx_scope *scope)
 {
 	struct ctx_queue work;
 
 	ctx_queue_init(&work);
 	ctx_hold(&scope->node);
-	atomic_set(&scope->own.busy, 1);
 	ctx_queue_add(&work, &scope->sibling);
 	ctx_hand_over(&work);
+}
+
+/*
+ * Has a worker go on from a scope that just settled: he finds nothing to deliver but
+ * that.
+ */
+static void ctx_settle_later(struct ctx_scope *scope)
+{
+	atomic_set(&scope->own.busy, 1);
+	ctx_leave_to_worker(scope);
 }
 
 /*
@@ -227,9 +236,10 @@ static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_sco
 static __always_inline bool ctx_take_batch(struct ctx_walk *walk, struct ctx_scope *home,
 					   struct ctx_nest *nest)
 {
+	const int most = walk->batch;
 	int n;
 
-	for (n = 0; n < CTX_BATCH && !hlist_empty(&nest->children); n++)
+	for (n = 0; n < most && !hlist_empty(&nest->children); n++)
 		ctx_take_child(walk, home, hlist_entry(nest->children.first,
 						       struct ctx_scope, sibling));
 	walk->budget -= n * CTX_COST_CHILD;
@@ -275,7 +285,8 @@ static bool ctx_take_all(struct ctx_walk *walk, struct ctx_scope *home)
 static __always_inline bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_scope *scope)
 {
 	walk->budget -= CTX_COST_SCOPE;
-	if (ctx_is_timed(scope))
+	/* Whoever cancelled it itself has done that: see __ctx_cancel_scope(). */
+	if (ctx_is_timed(scope) && scope->state.origin != &scope->state)
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_DONE_USED) && !ctx_complete(walk, scope))
 		return false;
@@ -314,11 +325,12 @@ static void ctx_walk(struct ctx_walk *walk)
 		ctx_hand_over(&walk->work);
 }
 
-static void ctx_walk_init(struct ctx_walk *walk, enum ctx_cancel_mode mode)
+static void ctx_walk_init(struct ctx_walk *walk, long budget, bool yields)
 {
 	ctx_queue_init(&walk->work);
-	walk->budget = mode == CTX_CANCEL_BUDGET ? CTX_TIMER_BUDGET : LONG_MAX;
-	walk->yields = mode == CTX_CANCEL_YIELDING;
+	walk->budget = budget;
+	walk->batch = budget > CTX_TIMER_BUDGET ? CTX_BATCH : CTX_TIMER_BATCH;
+	walk->yields = yields;
 	walk->runs = false;
 	walk->run.task = current;
 }
@@ -328,7 +340,7 @@ static void ctx_walk_deferred(struct work_struct *work)
 	struct ctx_deferred *deferred = container_of(work, struct ctx_deferred, go);
 	struct ctx_walk walk;
 
-	ctx_walk_init(&walk, CTX_CANCEL_YIELDING);
+	ctx_walk_init(&walk, LONG_MAX, true);
 	raw_spin_lock_irq(&deferred->lock);
 	ctx_queue_splice(&walk.work, &deferred->work);
 	raw_spin_unlock_irq(&deferred->lock);
@@ -377,18 +389,59 @@ unlock:
 	return claim;
 }
 
+/*
+ * Any number of deadlines may fall into one interrupt, where a budget for each would
+ * bound nothing. So what they spend grows back with the time that goes by, a unit in
+ * a microsecond: in a storm of them a CPU delivers for a few per cent of its time with
+ * interrupts off, and a worker does the rest. Those that come one at a time find the
+ * budget whole.
+ */
+static long ctx_budget_left(ktime_t now)
+{
+	s64 spent = ktime_sub(__this_cpu_read(ctx_budget_whole), now) >> CTX_REGROWTH_SHIFT;
+
+	return CTX_TIMER_BUDGET - clamp_t(s64, spent, 0, CTX_TIMER_BUDGET);
+}
+
+static void ctx_budget_spend(ktime_t now, long units)
+{
+	ktime_t since = max(__this_cpu_read(ctx_budget_whole), now);
+
+	__this_cpu_write(ctx_budget_whole, since + ((s64)units << CTX_REGROWTH_SHIFT));
+}
+
+/* What @mode has of it for @scope, which it has just claimed. */
+static long ctx_budget_of(const struct ctx_scope *scope, enum ctx_cancel_mode mode)
+{
+	if (mode != CTX_CANCEL_BUDGET)
+		return LONG_MAX;
+	return in_hardirq() ? ctx_budget_left(scope->time) : CTX_TIMER_BUDGET;
+}
+
 /* Apart, for the sake of the frame that a walk needs. */
-static noinline void ctx_deliver(struct ctx_scope *scope, enum ctx_cancel_mode mode)
+static noinline void ctx_deliver_here(struct ctx_scope *scope, enum ctx_cancel_mode mode,
+				      long budget)
 {
 	struct ctx_walk walk;
 
-	ctx_walk_init(&walk, mode);
+	ctx_walk_init(&walk, budget, mode == CTX_CANCEL_YIELDING);
 	ctx_hold(&scope->node);
 	ctx_queue_add(&walk.work, &scope->sibling);
-	if (mode == CTX_CANCEL_LATER || ctx_must_defer())
-		ctx_hand_over(&walk.work);
+	ctx_walk(&walk);
+	if (mode == CTX_CANCEL_BUDGET && in_hardirq())
+		ctx_budget_spend(scope->time, budget - walk.budget);
+}
+
+static __always_inline void ctx_deliver(struct ctx_scope *scope, enum ctx_cancel_mode mode)
+{
+	const long budget = ctx_budget_of(scope, mode);
+
+	/* Nothing is begun for which there is no more than a beginning left. */
+	if (mode == CTX_CANCEL_LATER || ctx_must_defer() ||
+	    budget < CTX_COST_SCOPE + CTX_COST_CALLBACK)
+		ctx_leave_to_worker(scope);
 	else
-		ctx_walk(&walk);
+		ctx_deliver_here(scope, mode, budget);
 }
 
 /*
@@ -406,7 +459,8 @@ static __always_inline bool __ctx_cancel_scope(struct ctx_scope *scope, const st
 	claim = ctx_claim_self(scope, by);
 	if (claim == CTX_CLAIM_LOST)
 		return false;
-	if (ctx_is_timed(scope))
+	/* Its own timer's function need not be told that it is running. */
+	if (ctx_is_timed(scope) && mode != CTX_CANCEL_BUDGET)
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 	if (claim == CTX_CLAIM_WON)
 		ctx_deliver(scope, mode);

@@ -584,6 +584,7 @@ struct ctx_by {
 struct ctx_walk {
 	struct ctx_queue work;	/* claimed, taken from home, a reference each */
 	long budget;		/* units of work left before a worker goes on */
+	int batch;		/* children taken in one turn of a lock */
 	int taken;		/* children of the scope at hand: see ctx_walk() */
 	bool yields;		/* may call cond_resched() */
 	bool runs;		/* ->run is in the table */
@@ -600,7 +601,7 @@ static inline void ctx_walk_yield(const struct ctx_walk *walk)
 enum ctx_cancel_mode {
 	CTX_CANCEL_HERE,	/* all of it, without sleeping */
 	CTX_CANCEL_YIELDING,	/* all of it, giving up the CPU in between */
-	CTX_CANCEL_BUDGET,	/* a bounded part, the rest by a worker */
+	CTX_CANCEL_BUDGET,	/* by its timer: a bounded part, the rest by a worker */
 	CTX_CANCEL_LATER,	/* the scope itself, the rest by a worker */
 };
 
@@ -609,12 +610,17 @@ enum ctx_cancel_mode {
  * in units of about 40 instructions, a wake-up being the dearest callback.
  */
 #define CTX_TIMER_BUDGET	32
-#define CTX_COST_CHILD		1
+#define CTX_COST_CHILD		2
 #define CTX_COST_SCOPE		4
 #define CTX_COST_CALLBACK	8
 
+/* A unit of it grows back in so many nanoseconds, as a power of two. */
+#define CTX_REGROWTH_SHIFT	10
+
 /* Children taken in one turn of a lock; levels gone up in one interrupt. */
 #define CTX_BATCH		32
+/* ... where there is a budget, which is looked at between the turns. */
+#define CTX_TIMER_BATCH		8
 
 int ctx_cancel_init(void);
 void ctx_cancel_exit(void);

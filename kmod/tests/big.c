@@ -317,6 +317,69 @@ static void s19_the_timers_interrupt_has_a_budget(struct kunit *test)
 		crowd_round(test, shape, true);
 }
 
+/* From when the first of the @c was done until the last was. */
+static s64 crowd_us(struct kunit *test, struct ctx **c)
+{
+	ktime_t first = KTIME_MAX, last = 0;
+	struct ctx_origin origin;
+	int i;
+
+	for (i = 0; i < CROWD; i++) {
+		KUNIT_ASSERT_EQ(test, ctx_origin(c[i], &origin), 0);
+		KUNIT_EXPECT_STREQ(test, origin.comm, "timer");
+		first = min(first, origin.time);
+		last = max(last, origin.time);
+	}
+	return ktime_us_delta(last, first);
+}
+
+/*
+ * Deadlines that fall into one interrupt have one budget between them, which grows
+ * back with time. Each is done there; their callbacks mostly come later.
+ */
+static void s19_deadlines_of_one_interrupt_share_a_budget(struct kunit *test)
+{
+	atomic_t in_irq = ATOMIC_INIT(0), in_worker = ATOMIC_INIT(0);
+	atomic_t elsewhere = ATOMIC_INIT(0), masked = ATOMIC_INIT(0);
+	struct crowd *crowd = kunit_kzalloc(test, CROWD * sizeof(*crowd), GFP_KERNEL);
+	struct ctx **c = kunit_kzalloc(test, CROWD * sizeof(*c), GFP_KERNEL);
+	int late = 1, ms, i;
+	s64 us = 0;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, crowd);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, c);
+	for (ms = SCENE_MS; late && ms < 60000; ms *= 4) {
+		ktime_t deadline = ktime_add_ms(ktime_get(), ms);
+
+		late = 0;
+		atomic_set(&in_irq, 0);
+		atomic_set(&in_worker, 0);
+		for (i = 0; i < CROWD; i++) {
+			crowd[i] = (struct crowd) {
+				.in_irq = &in_irq, .in_worker = &in_worker,
+				.elsewhere = &elsewhere, .masked = &masked,
+			};
+			c[i] = ct_must(test, ctx_with_deadline(ctx_background(), deadline,
+							       GFP_KERNEL));
+			late |= ctx_callback_add(c[i], &crowd[i].cb, crowd_fn);
+		}
+		for (i = 0; i < CROWD; i++)
+			ct_wait_done(test, c[i], -ETIMEDOUT);
+		us = crowd_us(test, c);
+		for (i = 0; i < CROWD; i++) {
+			ctx_cancel_sync(c[i]);
+			ctx_put(c[i]);
+		}
+	}
+	KUNIT_EXPECT_EQ(test, late, 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&in_irq) + atomic_read(&in_worker), CROWD);
+	KUNIT_EXPECT_EQ(test, atomic_read(&elsewhere), 0);
+	KUNIT_EXPECT_EQ(test, atomic_read(&masked), 0);
+	KUNIT_EXPECT_GT(test, atomic_read(&in_irq), 0);
+	/* A callback in 8 us, and a few at once; a CPU may have two of them by then. */
+	KUNIT_EXPECT_LE(test, atomic_read(&in_irq), (int)num_online_cpus() * ((int)us / 8 + 8));
+}
+
 /* Without a lock, and with interrupts as they were. */
 static void s19_callbacks_run_with_interrupts_on(struct kunit *test)
 {
@@ -378,6 +441,7 @@ static struct kunit_case big_cases[] = {
 	KUNIT_CASE_SLOW(s19_many_live_children_are_released),
 	KUNIT_CASE_SLOW(s19_many_children_by_sync_and_async),
 	KUNIT_CASE(s19_the_timers_interrupt_has_a_budget),
+	KUNIT_CASE(s19_deadlines_of_one_interrupt_share_a_budget),
 	KUNIT_CASE(s19_callbacks_run_with_interrupts_on),
 	KUNIT_CASE(s19_the_budget_counts_children_and_depth),
 	{ }
