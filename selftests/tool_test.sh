@@ -12,13 +12,16 @@
 dir=$(mktemp -d)
 silence=$dir/silence
 result=$dir/result
+alive=$dir/alive
 new=$dir/new
+go=$dir/go
+groups=/sys/fs/cgroup
 number=0 failed=0
 
 # Open for reading and writing, so that neither side waits for the other to open it.
-mkfifo "$silence" "$result"
+mkfifo "$silence" "$result" "$alive"
 exec 3<> "$result"
-export silence result new
+export silence result alive new go
 
 # test_case NAME COMMAND...
 test_case()
@@ -47,6 +50,12 @@ expect()
 	echo "# $*: status $got, expected $status, and '$pattern' in:"
 	echo "$output" | sed 's/^/# | /'
 	return 1
+}
+
+# Where no cgroup v2 is mounted, ctx run makes do with a process group.
+without_cgroup()
+{
+	unshare -m sh -c 'umount /sys/fs/cgroup && exec "$@"' sh "$@"
 }
 
 own_status()
@@ -89,7 +98,7 @@ bad_arguments()
 			expect 125 "is no duration" ctx run -k "$duration" true &&
 			expect 125 "is no duration" ctx wait -t "$duration" || return
 	done
-	for signal in '' FOO SIGFOO 0 -1 1000; do
+	for signal in '' FOO SIGFOO -1 100 127 1000 RTMIN-1 RTMAX+1 RTMIN+99; do
 		expect 125 "^ctx: '$signal' is no signal" ctx run -s "$signal" true || return
 	done
 	expect 125 "no command" ctx run -t 5 &&
@@ -105,7 +114,7 @@ bad_arguments()
 help()
 {
 	expect 0 '^usage: ctx VERB' ctx --help || return
-	for verb in run info wait; do
+	for verb in run exec info wait; do
 		expect 0 "^usage: ctx $verb" ctx $verb --help &&
 			expect 0 '^examples:' ctx $verb -h || return
 	done
@@ -161,11 +170,11 @@ chosen_signal()
 # With the outer run killed, no one but the inner one sends anything.
 chosen_signal_arrives()
 {
-	ctx run -- sh -c '
+	without_cgroup ctx run -- sh -c '
 		ctx run -s USR1 -- sh -c "
-			trap \"echo USR1 > $result\" USR1
+			trap \"echo USR1 > $result; exit\" USR1
 			echo $PPID > $result
-			ctx wait > /dev/null"
+			while :; do ctx wait > /dev/null; done"
 		exit' &
 	read -r pid <&3
 	kill -KILL "$pid"
@@ -292,7 +301,7 @@ wait_dies()
 # The point of it all: no one is there to tell, but the kernel is.
 killed_run()
 {
-	ctx run -- sh -c '
+	without_cgroup ctx run -- sh -c '
 		ctx wait > $result &
 		echo $PPID > $result
 		wait' &
@@ -306,7 +315,7 @@ killed_run()
 # The command itself goes too.
 killed_run_ends_command()
 {
-	ctx run -- sh -c '
+	without_cgroup ctx run -- sh -c '
 		trap "echo TERM > $result; exit" TERM
 		echo $PPID > $result
 		ctx wait > /dev/null' &
@@ -334,6 +343,228 @@ process_group()
 	ctx run -- awk '{ print $5 }' /proc/self/stat > "$dir/own"
 	cmp "$dir/ours" "$dir/foreground" && ! cmp -s "$dir/ours" "$dir/own" &&
 		expect 124 '' ctx run -f -t 0.1 -- cat "$silence"
+}
+
+own_group()
+{
+	expect 0 '^0::/ctx-run-[0-9]*$' ctx run -- grep '^0::' /proc/self/cgroup &&
+		expect 0 '^0::/ctx-run-[0-9]*/ctx-run-[0-9]*$' \
+			ctx run -- ctx run -- grep '^0::' /proc/self/cgroup &&
+		expect 0 '^0::/$' ctx run -f -- grep '^0::' /proc/self/cgroup &&
+		no_groups_left
+}
+
+# What ctx run makes is gone when it is, unless somebody is still in it.
+no_groups_left()
+{
+	for group in "$groups"/ctx-run-*; do
+		[ ! -e "$group" ] || { echo "# left: $group"; return 1; }
+	done
+}
+
+# A tree of processes that leave their parents, sessions and descriptors behind. Each
+# holds the fifo that the test has a reader of, to whom its end is that of them all.
+plant='
+	exec 9> $alive
+	setsid sh -c "
+		trap : TERM HUP INT
+		setsid sh -c \"exec 10>&-; echo up > $result; cat $silence; :\" &
+		cat $silence" < /dev/null > /dev/null 2>&1 &
+	echo $PPID > $result
+	wait'
+
+# Starts it under a command, in the background: $run is the process to kill.
+plant_under()
+{
+	cat "$alive" &
+	reader=$!
+	"$@" sh -c "$plant" &
+	read -r one <&3
+	read -r two <&3
+	run=$one
+	[ "$one" != up ] || run=$two
+}
+
+# No sooner than the kernel has killed them all does the reader come to the end.
+killed_run_takes_all()
+{
+	plant_under ctx run --
+	kill -KILL "$run"
+	wait "$reader" && wait
+	# Nobody was there to remove the group: the next one does.
+	ls -d "$groups/ctx-run-$run" > /dev/null &&
+		ctx run true &&
+		no_groups_left
+}
+
+killed_outer_takes_inner()
+{
+	plant_under ctx run -- ctx run -t 1h -- ctx run --
+	outer=$(awk '{ print $4 }' "/proc/$run/stat")
+	outer=$(awk '{ print $4 }' "/proc/$outer/stat")
+	kill -KILL "$outer"
+	wait "$reader" && wait
+	ctx run true && no_groups_left
+}
+
+# hear WORD...: what comes through the fifo next.
+hear()
+{
+	for expected; do
+		read -r word <&3
+		[ "$word" = "$expected" ] || { echo "# $word, not $expected"; return 1; }
+	done
+}
+
+# TERM is sent to all that there is, and to each once.
+whole_tree()
+{
+	ctx run -- sh -c '
+		for i in 1 2 3; do
+			setsid sh -c "
+				trap \"echo TERM > $result\" TERM
+				echo up > $result
+				while :; do ctx wait > /dev/null; done" &
+		done
+		wait' &
+	run=$!
+	hear up up up || return
+	kill -TERM $run
+	hear TERM TERM TERM || return
+	wait
+	# They go on: there was no -k.
+	grep -q 'populated 1' "$groups"/ctx-run-*/cgroup.events || return
+	echo 1 > "$(echo "$groups"/ctx-run-*/cgroup.kill)"
+	removed
+}
+
+# Until who stayed behind has removed the group: ctx run waits for that as the others.
+removed()
+{
+	while ! no_groups_left > /dev/null; do :; done
+}
+
+# What outlives the first signal is waited for, if there is to be a second.
+grace_for_all()
+{
+	ctx run -v -k 0.1 -- sh -c '
+		(trap "" TERM; echo up > $result; exec setsid cat $silence) &
+		wait' 2> "$dir/said" &
+	run=$!
+	hear up || return
+	kill -TERM $run
+	wait $run
+	status=$?
+	[ "$status" = 143 ] || { echo "# status $status"; return 1; }
+	expect 0 'sending KILL' cat "$dir/said" && no_groups_left &&
+		expect 124 '^$' ctx run -t 0.1 -k 1h -- sh -c 'setsid cat $silence & wait' &&
+		no_groups_left
+}
+
+# What the command has left behind goes on, and the group goes with the last of it.
+left_behind()
+{
+	mkfifo "$go"
+	cat "$alive" &
+	reader=$!
+	expect 3 '' ctx run -- sh -c '
+		exec 9> $alive
+		setsid sh -c "echo $$ > $result; cat $go" > /dev/null 2>&1 &
+		exit 3' || return
+	read -r line <&3
+	group=$(echo "$groups"/ctx-run-*)
+	[ -d "$group" ] && grep -q 'populated 1' "$group/cgroup.events" || return
+	ctx run true && [ -d "$group" ] || return
+	: > "$go"
+	wait $reader
+	removed
+}
+
+values()
+{
+	expect 0 'depth     4' ctx run --value a=1 --value 'b=x y' -- ctx info &&
+		expect 125 "'a' is no value" ctx run --value a true &&
+		expect 125 "'=1' is no value" ctx run --value =1 true &&
+		expect 125 'a key may have' ctx run --value "$(printf '%0300d' 0)=1" true
+}
+
+exec_by_id()
+{
+	ctx run -t 1h -- sh -c '
+		ctx info | sed -n "s/^parent *context //p" > $result
+		cat $silence' &
+	first=$!
+	read -r id <&3
+	expect 0 'deadline  in 59 min' ctx exec "$id" -- ctx info &&
+		expect 0 'rights    derive observe' ctx exec "$id" ctx info &&
+		expect 7 '' ctx exec -t 5s "$id" -- sh -c 'exit 7' &&
+		expect 124 '' ctx exec -t .1 "$id" cat "$silence" || return
+	ctx exec -v "$id" -- sh -c 'echo up > $result; cat $silence' 2> "$dir/said" &
+	second=$!
+	read -r line <&3
+	kill $second
+	wait $second
+	status=$?
+	kill $first
+	wait
+	[ "$status" = 143 ] || { echo "# status $status"; return 1; }
+	expect 125 "there is no context $id" ctx exec "$id" true &&
+		expect 125 "'x' is no context's number" ctx exec x true &&
+		expect 125 "no command" ctx exec 1 -- &&
+		expect 125 "no command" ctx exec
+}
+
+# The end of a context is that of what runs under it.
+exec_ends_with_it()
+{
+	ctx run -- sh -c '
+		ctx info | sed -n "s/^parent *context //p" > $result
+		read -r line < $silence' &
+	first=$!
+	read -r id <&3
+	ctx exec -v "$id" -- sh -c 'echo up > $result; cat $silence' 2> "$dir/said" &
+	second=$!
+	read -r line <&3
+	kill -TERM $first
+	wait $second
+	status=$?
+	wait
+	[ "$status" = 143 ] || { echo "# status $status"; return 1; }
+	expect 0 "was cancelled by ctx\\[$first\\].*EINTR.*(because context $id did)" cat "$dir/said"
+}
+
+no_group()
+{
+	expect 0 '^ctx: no cgroup for true .*; mount cgroup2 at' without_cgroup ctx run true &&
+		expect 0 '^$' without_cgroup ctx run -q true &&
+		expect 0 '^$' without_cgroup ctx run -q -- ctx run true &&
+		expect 125 'no cgroup for true' without_cgroup ctx run -g -q true &&
+		expect 0 "; start it by 'systemd-run --user" su -s /bin/sh nobody -c 'ctx run true'
+}
+
+# As systemd delegates: the directory and what processes are moved by.
+delegated()
+{
+	mkdir "$groups/mine" &&
+		chown nobody "$groups"/mine "$groups"/mine/cgroup.procs || return
+	expect 0 '^0::/mine/ctx-run-' sh -c "
+		echo 0 > $groups/mine/cgroup.procs
+		su -s /bin/sh nobody -c 'ctx run -- grep ^0:: /proc/self/cgroup'"
+	failure=$?
+	rmdir "$groups/mine" && [ $failure = 0 ]
+}
+
+# Controllers are for the group above: ours has none of its own, and needs none.
+controllers()
+{
+	echo +pids > "$groups/cgroup.subtree_control" || return
+	ctx run true && mkdir "$groups/mine" &&
+		expect 0 '^0::/mine/ctx-run-' sh -c "
+			echo 0 > $groups/mine/cgroup.procs
+			ctx run -- grep ^0:: /proc/self/cgroup"
+	failure=$?
+	rmdir "$groups/mine"
+	echo -pids > "$groups/cgroup.subtree_control" && [ $failure = 0 ]
 }
 
 no_device()
@@ -387,6 +618,18 @@ test_case "run killed: its context is cancelled with EOWNERDEAD" killed_run
 test_case "run killed: the command gets the signal" killed_run_ends_command
 test_case "run ended: what is left is cancelled" ended_run
 test_case "process groups" process_group
+test_case "a cgroup of its own" own_group
+test_case "run killed: everything is, and the next one tidies up" killed_run_takes_all
+test_case "run killed: what others run below is, too" killed_outer_takes_inner
+test_case "the whole tree gets the signal, once" whole_tree
+test_case "the grace is for the whole tree" grace_for_all
+test_case "what is left behind goes on" left_behind
+test_case "values" values
+test_case "exec: under a context by its number" exec_by_id
+test_case "exec: ends with that context" exec_ends_with_it
+test_case "no cgroup" no_group
+test_case "a delegated cgroup" delegated
+test_case "a cgroup with controllers" controllers
 test_case "no module" no_device
 test_case "no access" no_access
 

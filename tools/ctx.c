@@ -14,6 +14,7 @@ static const char help[] =
 	"start shares, and see who ended what, when and why.\n"
 	"\n"
 	"  run    run a command under a context of its own\n"
+	"  exec   run a command under a context that is there already\n"
 	"  info   show the context that this command was started under\n"
 	"  wait   wait until that context is done, and say why\n"
 	"\n"
@@ -29,6 +30,7 @@ static const struct verb {
 	int (*run)(int argc, char **argv);
 } verbs[] = {
 	{ "run",  cmd_run },
+	{ "exec", cmd_exec },
 	{ "info", cmd_info },
 	{ "wait", cmd_wait },
 };
@@ -100,6 +102,8 @@ int main(int argc, char **argv)
 		die("no verb; try 'ctx --help'");
 	if (!strcmp(verb, "--help") || !strcmp(verb, "-h") || !strcmp(verb, "help"))
 		return show_help(help);
+	if (!strcmp(verb, "--version"))
+		return show_help("ctx " CTX_VERSION "\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
 		if (strcmp(verb, verbs[i].name))
 			continue;

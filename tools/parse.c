@@ -66,13 +66,39 @@ static int parse_number(const char *text, int max, int *number)
 	return 0;
 }
 
-/* TERM, SIGTERM, term or 15. Returns -1 if there is no such signal. */
+/* RTMIN+3, RTMAX-1 and the like. */
+static int parse_realtime(const char *text, int *number)
+{
+	bool from_min = !strncasecmp(text, "RTMIN", 5);
+	int offset = 0;
+
+	if (!from_min && strncasecmp(text, "RTMAX", 5))
+		return -1;
+	text += 5;
+	if (*text && (*text != (from_min ? '+' : '-') ||
+		      parse_number(text + 1, SIGRTMAX - SIGRTMIN, &offset)))
+		return -1;
+	*number = from_min ? SIGRTMIN + offset : SIGRTMAX - offset;
+	return 0;
+}
+
+/*
+ * TERM, SIGTERM, term, 15 or, as the shell has it, 143; EXIT or 0 is no signal at
+ * all. Returns -1 if there is no such signal.
+ */
 int parse_signal(const char *text, int *number)
 {
-	if (!parse_number(text, SIGRTMAX, number))
-		return *number ? 0 : -1;
+	if (!parse_number(text, EXIT_SIGNAL + SIGRTMAX, number)) {
+		if (*number > EXIT_SIGNAL)
+			*number -= EXIT_SIGNAL;
+		return *number <= SIGRTMAX ? 0 : -1;
+	}
 	if (!strncasecmp(text, "SIG", 3))
 		text += 3;
+	if (!strcasecmp(text, "EXIT")) {
+		*number = 0;
+		return 0;
+	}
 	for (int i = 1; i < NSIG; i++) {
 		const char *name = sigabbrev_np(i);
 
@@ -81,7 +107,7 @@ int parse_signal(const char *text, int *number)
 			return 0;
 		}
 	}
-	return -1;
+	return parse_realtime(text, number);
 }
 
 int parse_descriptor(const char *text, int *fd)
@@ -93,7 +119,7 @@ int parse_descriptor(const char *text, int *fd)
 const char *signal_name(int number)
 {
 	static char text[16];
-	const char *name = sigabbrev_np(number);
+	const char *name = number ? sigabbrev_np(number) : "EXIT";
 
 	if (name)
 		return name;

@@ -9,6 +9,8 @@
 #include <sys/types.h>
 #include "libctx.h"
 
+#define CTX_VERSION		"0.1"
+
 /* Exit statuses, as those of timeout(1) */
 #define EXIT_TIMED_OUT		124
 #define EXIT_CTX_FAILED		125
@@ -41,6 +43,10 @@ void print_end(FILE *out, const struct ctx_event *event);
 /* run.c */
 extern const char run_help[];
 int cmd_run(int argc, char **argv);
+
+/* exec.c */
+extern const char exec_help[];
+int cmd_exec(int argc, char **argv);
 
 /* terminal.c */
 int terminal_open(void);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A command under a context of its own: what the files of ctx run share. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "group.h"
+
+struct run {
+	/* what was asked for */
+	int64_t timeout;
+	int64_t grace;
+	int signal;
+	bool foreground;
+	bool preserve_status;
+	bool group_or_none;	/* run nothing without a cgroup */
+	bool quiet;
+	bool verbose;
+	char **values;		/* KEY=VALUE */
+	int nr_values;
+	char **command;
+
+	/* descriptors */
+	int ctx;		/* the context, with the right to cancel it */
+	int command_ctx;	/* what the command gets, without that right */
+	int guard;		/* a context whose end kills the cgroup */
+	int signals;
+	int grace_timer;
+	int tty;
+	struct group group;
+
+	/* the command */
+	pid_t self;
+	pid_t pid;
+	int status;
+	sigset_t old_mask;
+	bool nested;		/* CTX_FD named a context */
+	bool had_children;	/* before there was a command */
+	bool has_tty;		/* its process group is in the foreground */
+	bool signalled;		/* the context was done and SIGNAL was sent */
+	bool from_above;	/* ... because one above it was; see on_end_signal() */
+	bool killed;		/* so was KILL */
+	bool exited;
+	bool timed_out;		/* not later than it exited */
+};
+
+#define RUN_INIT { .signal = SIGTERM, .group.dir = -1, .guard = -1 }
+
+static inline bool has_group(const struct run *run)
+{
+	return run->group.dir >= 0;
+}
+
+/* run.c */
+void run_options(struct run *run, int argc, char **argv, const char *verb, const char *help);
+void fill_standard_descriptors(void);
+int run_command(struct run *run, int outer);
+
+/* start.c */
+void watch_signals(struct run *run);
+void prepare_group(struct run *run);
+void start_command(struct run *run);
+
+/* supervise.c */
+void learn_end(struct run *run);
+void watch_command(struct run *run);
+
+#endif /* RUN_H */

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What happens while a command runs, until it is over. Everything that can is a
+ * descriptor in one poll(2): the context is done, a signal or a change of a child
+ * has come, the grace period is over, the cgroup is empty.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "run.h"
+#include "tool.h"
+
+static void send_signal(const struct run *run, int number)
+{
+	pid_t target = run->foreground ? run->pid : -run->pid;
+
+	if (run->exited && !has_group(run))
+		return;
+	if (run->verbose)
+		complain("sending %s to %s", signal_name(number), run->command[0]);
+	if (has_group(run) && number != SIGTSTP) {
+		group_signal(&run->group, number);
+		return;
+	}
+	kill(target, number);
+	/* What is stopped could not act on it. */
+	if (number != SIGTSTP)
+		kill(target, SIGCONT);
+}
+
+/* The parent of process @pid, or 0 if that is gone. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], line[512], *end;
+	pid_t parent = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	/* The name before the last parenthesis may contain anything. */
+	if (fgets(line, sizeof(line), file)) {
+		end = strrchr(line, ')');
+		if (!end || sscanf(end + 1, " %*c %d", &parent) != 1)
+			parent = 0;
+	}
+	fclose(file);
+	return parent;
+}
+
+/*
+ * Kills every child there is. Those whose parent died of it become our children
+ * before we hear of that death, so doing this at every death reaches all of
+ * them. Returns whether there were any.
+ */
+static bool kill_children(const struct run *run)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	bool any = false;
+	pid_t pid;
+
+	if (!proc)
+		return false;
+	while ((entry = readdir(proc))) {
+		pid = atoi(entry->d_name);
+		if (pid > 0 && parent_of(pid) == run->self && !kill(pid, SIGKILL))
+			any = true;
+	}
+	closedir(proc);
+	return any;
+}
+
+static void kill_all(struct run *run)
+{
+	run->killed = true;
+	if (run->verbose)
+		complain("sending KILL to %s", run->command[0]);
+	if (has_group(run)) {
+		group_kill(&run->group);
+		return;
+	}
+	if (!run->exited)
+		kill(run->foreground ? run->pid : -run->pid, SIGKILL);
+	if (!run->foreground && !run->had_children)
+		kill_children(run);
+}
+
+/* Finds out, and says if asked to, who ended the context. */
+void learn_end(struct run *run)
+{
+	struct ctx_event event;
+
+	if (ctx_wait(run->ctx, 0, &event) <= 0)
+		return;
+	run->from_above = event.origin_id != event.id;
+	if (run->verbose) {
+		fputs("ctx: ", stderr);
+		print_end(stderr, &event);
+	}
+}
+
+static void start_grace(struct run *run)
+{
+	struct itimerspec time = {
+		.it_value.tv_sec = run->grace / CTX_SEC,
+		.it_value.tv_nsec = run->grace % CTX_SEC,
+	};
+
+	timerfd_settime(run->grace_timer, 0, &time, NULL);
+}
+
+/* The context is done, for whatever reason. */
+static void on_done(struct run *run)
+{
+	run->signalled = true;
+	learn_end(run);
+	if (run->signal == SIGKILL) {
+		kill_all(run);
+		return;
+	}
+	send_signal(run, run->signal);
+	start_grace(run);
+}
+
+/*
+ * The command has been stopped by @number. By ^Z, or because it wants to use the
+ * terminal without being in the foreground, it stops the job; with a SIGSTOP from
+ * elsewhere only if the terminal were lost otherwise.
+ */
+static void on_stop(struct run *run, int number)
+{
+	bool asked = number == SIGTTIN || number == SIGTTOU;
+
+	if (run->tty < 0 || (!asked && number != SIGTSTP && !run->has_tty))
+		return;
+	if (asked && terminal_is_ours(run->tty)) {
+		run->has_tty = true;
+		terminal_give(run->tty, run->pid);
+		kill(-run->pid, SIGCONT);
+		return;
+	}
+	if (run->has_tty)
+		terminal_give(run->tty, getpgrp());
+	run->has_tty = false;
+	/* With no shell to continue it, a command must not be left stopped. */
+	if (!terminal_stop_self() && !asked)
+		kill(-run->pid, SIGCONT);
+}
+
+/* We have been continued, and so shall the command be. */
+static void on_continue(struct run *run)
+{
+	if (run->foreground || run->exited)
+		return;
+	if (terminal_is_ours_alone(run->tty)) {
+		run->has_tty = true;
+		terminal_give(run->tty, run->pid);
+	}
+	kill(-run->pid, SIGCONT);
+}
+
+static void on_child(struct run *run)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+		if (pid != run->pid)
+			continue;
+		if (WIFSTOPPED(status)) {
+			on_stop(run, WSTOPSIG(status));
+			continue;
+		}
+		run->exited = true;
+		run->status = status;
+		run->timed_out = ctx_err(run->ctx) == ETIMEDOUT;
+	}
+}
+
+/*
+ * One of the signals that end things. An outer ctx run sends one when a context
+ * is done that ours is below: then the command has had it already.
+ */
+static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
+{
+	bool from_tty = info->ssi_code == SI_KERNEL;
+
+	if (!run->signalled) {
+		/* Sent on when the context tells that it is done. */
+		run->signal = info->ssi_signo;
+		ctx_cancel(run->ctx, EINTR);
+	} else if (run->from_above && (int)info->ssi_signo == run->signal) {
+		run->from_above = false;
+	} else if (!run->foreground || !from_tty) {
+		send_signal(run, info->ssi_signo);
+	}
+}
+
+static void on_signals(struct run *run)
+{
+	struct signalfd_siginfo info;
+
+	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			on_child(run);
+			break;
+		case SIGCONT:
+			on_continue(run);
+			break;
+		case SIGTSTP:
+			send_signal(run, SIGTSTP);
+			break;
+		default:
+			on_end_signal(run, &info);
+		}
+	}
+}
+
+/* Whether there is nobody left who should still end, or be killed after the grace. */
+static bool is_nobody_left(const struct run *run)
+{
+	if (has_group(run))
+		return group_is_empty(&run->group);
+	if (run->foreground || run->had_children)
+		return true;
+	/* Once KILL was sent, nothing that can be killed stays. */
+	return run->killed ? !kill_children(run) : waitpid(-1, NULL, WNOHANG) < 0;
+}
+
+static bool is_over(const struct run *run)
+{
+	bool until_killed = run->killed || (run->signalled && run->grace);
+
+	return run->exited && (!until_killed || is_nobody_left(run));
+}
+
+void watch_command(struct run *run)
+{
+	struct pollfd fds[] = {
+		{ .fd = run->signals,     .events = POLLIN },
+		{ .fd = run->ctx,         .events = POLLIN },
+		{ .fd = run->grace_timer, .events = POLLIN },
+		{ .fd = -1,               .events = POLLPRI },
+	};
+
+	while (!is_over(run)) {
+		/* It is waited for only now, and its emptiness was just asked for. */
+		if (run->exited && has_group(run))
+			fds[3].fd = run->group.events;
+		if (poll(fds, 4, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			die("poll: %s", strerror(errno));
+		}
+		if (fds[0].revents)
+			on_signals(run);
+		if (fds[1].revents && !run->exited) {
+			fds[1].fd = -1;
+			on_done(run);
+		}
+		if (fds[2].revents) {
+			fds[2].fd = -1;
+			kill_all(run);
+		}
+	}
+}
