@@ -122,7 +122,7 @@ options()
 	try 125 . '-k'
 	try 125 . '-s'
 	try 125 . '-v'
-	try 0 '[Uu]sage: .* DURATION' '--help'
+	try 0 ' DURATION COMMAND' '--help'
 	try 0 '[0-9]' '--version'
 }
 
