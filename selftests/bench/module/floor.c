@@ -66,6 +66,44 @@ static void bench_link(void *data, unsigned int ops)
 	}
 }
 
+/* As many at a time, so that the slab allocator takes pages and gives them back. */
+static void bench_link_many(void *data, unsigned int ops)
+{
+	struct bench_object *object, *next;
+	unsigned long flags;
+
+	while (ops--) {
+		object = kmem_cache_alloc(bench_shared.cache, GFP_KERNEL);
+		if (!object)
+			return bench_fail("an object of a context's size");
+		spin_lock_irqsave(&bench_shared.lock, flags);
+		list_add(&object->node, &bench_shared.list);
+		spin_unlock_irqrestore(&bench_shared.lock, flags);
+	}
+	list_for_each_entry_safe(object, next, &bench_shared.list, node) {
+		spin_lock_irqsave(&bench_shared.lock, flags);
+		list_del(&object->node);
+		spin_unlock_irqrestore(&bench_shared.lock, flags);
+		kmem_cache_free(bench_shared.cache, object);
+	}
+}
+
+static void bench_construct(void *object)
+{
+}
+
+/* A cache like a context's: of that size, and with a constructor, so nothing is zeroed. */
+static void bench_floor_many(void)
+{
+	bench_shared.cache = kmem_cache_create("ctx_bench_many", 192, 0, SLAB_HWCACHE_ALIGN,
+					       bench_construct);
+	if (!bench_shared.cache)
+		return bench_fail("a slab cache");
+	bench_loop(bench_link_many, NULL, 10, "floor.link.10");
+	bench_loop(bench_link_many, NULL, 1000, "floor.link.1000");
+	kmem_cache_destroy(bench_shared.cache);
+}
+
 void bench_floor(void)
 {
 	spin_lock_init(&bench_shared.lock);
@@ -82,4 +120,5 @@ void bench_floor(void)
 	bench_loop(bench_irqsave, NULL, BENCH_OPS, "floor.irqsave");
 	bench_loop(bench_link, NULL, BENCH_OPS, "floor.link");
 	kmem_cache_destroy(bench_shared.cache);
+	bench_floor_many();
 }
