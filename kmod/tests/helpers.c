@@ -333,7 +333,7 @@ static int partner_main(void *arg)
 			atomic_set_release(&partner->answered, asked);
 		}
 		cpu_relax();
-		cond_resched();
+		ct_yield();
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <kunit/test.h>
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/ctx.h>
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
@@ -67,19 +68,44 @@ struct ctx *ct_without(struct kunit *test, struct ctx *parent);
 void ct_wait_done(struct kunit *test, struct ctx *ctx, int err);
 void ct_wait_for(struct kunit *test, struct completion *completion);
 
-/* In any context; where it may, it lets others have the CPU. */
-#define ct_spin_until(condition)						\
+/*
+ * Whether it can let others have the CPU here. Where the kernel does not count what
+ * is in the way of that, RCU's read lock is not seen: see ct_hold_until().
+ */
+static inline bool ct_may_yield(void)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_COUNT))
+		return preemptible() && !rcu_preempt_depth();
+	return !in_interrupt() && !irqs_disabled();
+}
+
+/* The only CPU is given up at once, not at the end of a time slice. */
+static inline void ct_yield(void)
+{
+	if (num_online_cpus() > 1)
+		cond_resched();
+	else
+		usleep_range(1, 10);
+}
+
+#define __ct_spin_until(condition, may_yield)					\
 ({										\
 	ktime_t __end = ktime_add_ms(ktime_get(), PATIENCE_MS);			\
 	bool __met;								\
 										\
 	while (!(__met = (condition)) && ktime_before(ktime_get(), __end)) {	\
 		cpu_relax();							\
-		if (preemptible() && !rcu_preempt_depth())			\
-			cond_resched();						\
+		if (may_yield)							\
+			ct_yield();						\
 	}									\
 	__met;									\
 })
+
+/* In any context; where it may, it lets others have the CPU. */
+#define ct_spin_until(condition)	__ct_spin_until(condition, ct_may_yield())
+
+/* It keeps the CPU whatever happens: what it waits for has another one. */
+#define ct_hold_until(condition)	__ct_spin_until(condition, false)
 
 /* As ct_spin_until(), for what takes longer, where it may sleep. */
 #define ct_poll_until(condition)						\
