@@ -15,7 +15,7 @@
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define ctx_assign_str(dst, src)	__assign_str(dst, src)
 #else
-#define ctx_assign_str(dst, src)	__assign_str(dst)
+#define ctx_assign_str(dst, src)	do { __assign_str(dst); (void)(src); } while (0)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)

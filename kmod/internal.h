@@ -323,7 +323,7 @@ DECLARE_PER_CPU(struct ctx_counts, ctx_counts);
 #ifdef CONFIG_DEBUG_FS
 #define ctx_count(what)	this_cpu_inc(ctx_counts.what)
 #else
-#define ctx_count(what)	do { } while (0)
+#define ctx_count(what)	((void)sizeof(ctx_counts.what))
 #endif
 
 DECLARE_STATIC_KEY_FALSE(ctx_irqsoff);
