@@ -5,6 +5,7 @@
  *	chardev  files, ioctls
  *	ondone   what is written to files when a context is done
  *	user     contexts that processes see: ids, owners, bounds
+ *	group	 threads under one context
  *	thread, wait, after, describe
  *	deadline, value
  *	index	 what makes a look-up of values quick
@@ -697,6 +698,12 @@ static inline void ctx_index_join(struct ctx_value *v, gfp_t gfp)
 
 /* wait.c */
 bool ctx_complete(struct ctx_walk *walk, struct ctx_scope *scope);
+
+/* thread.c */
+int ctx_kthread_run(int (*fn)(void *data), void *data, struct va_format *name);
+
+/* group.c */
+void ctx_group_flush(void);
 
 /* user.c */
 

@@ -17,6 +17,7 @@ void ctx_barrier(void)
 {
 	might_sleep();
 	/* In the order in which one queues the next. */
+	ctx_group_flush();
 	ctx_cancel_flush();
 	ctx_after_flush();
 	ctx_tree_flush();

@@ -53,11 +53,10 @@ static void ctx_thread_free(struct ctx_thread *thread)
 	kfree(thread);
 }
 
-static struct task_struct *ctx_thread_start(struct ctx_thread *thread, const char *name)
+/* Starts a thread with a name that is formatted as it is needed, once. */
+int ctx_kthread_run(int (*fn)(void *data), void *data, struct va_format *name)
 {
-	if (!name)
-		return ERR_PTR(-ENOMEM);
-	return kthread_run(ctx_thread_main, thread, "%s", name);
+	return PTR_ERR_OR_ZERO(kthread_run(fn, data, "%pV", name));
 }
 
 /**
@@ -80,10 +79,10 @@ static struct task_struct *ctx_thread_start(struct ctx_thread *thread, const cha
 struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx, void *data),
 				  void *data, const char *fmt, ...)
 {
+	struct va_format name = { .fmt = fmt };
 	struct ctx_thread *thread;
-	struct task_struct *task;
 	va_list args;
-	char *name;
+	int err;
 
 	might_sleep();
 	if (IS_ERR(parent))
@@ -94,18 +93,16 @@ struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx,
 	if (IS_ERR(thread))
 		return thread;
 
-	va_start(args, fmt);
-	name = kvasprintf(GFP_KERNEL, fmt, args);
-	va_end(args);
-
 	__module_get(THIS_MODULE);
-	task = ctx_thread_start(thread, name);
-	kfree(name);
-	if (!IS_ERR(task))
+	va_start(args, fmt);
+	name.va = &args;
+	err = ctx_kthread_run(ctx_thread_main, thread, &name);
+	va_end(args);
+	if (!err)
 		return thread;
 	module_put(THIS_MODULE);
 	ctx_thread_free(thread);
-	return ERR_CAST(task);
+	return ERR_PTR(err);
 }
 EXPORT_SYMBOL_GPL(ctx_thread_run);
 

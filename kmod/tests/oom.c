@@ -183,6 +183,12 @@ static int count_fn(struct ctx *ctx, void *data)
 	return 42;
 }
 
+static int count_and_succeed_fn(struct ctx *ctx, void *data)
+{
+	atomic_inc(data);
+	return 0;
+}
+
 static void thread_run_without_memory_is_enomem(struct kunit *test)
 {
 	struct ct_token token;
@@ -210,6 +216,53 @@ static void thread_run_without_memory_is_enomem(struct kunit *test)
 	/* The handle, its context, and what the kernel needs for a thread. */
 	KUNIT_EXPECT_GE(test, failures, 3U);
 	KUNIT_EXPECT_EQ(test, atomic_read(&runs), started);
+	ctx_put(v);
+	ct_token_gone(test, &token);
+}
+
+static void group_without_memory_is_enomem(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct ctx_group *group = NULL;
+	unsigned int nth, left = 0, failures = 0;
+	atomic_t runs = ATOMIC_INIT(0);
+
+	for (nth = 1; !left && nth < 100; nth++) {
+		fail_from(nth);
+		group = ctx_group_create(v, GFP_KERNEL);
+		left = fail_end();
+		if (IS_ERR(group)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(group), -ENOMEM);
+			failures++;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, failures, 2U);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, group);
+
+	/* A start that failed takes no room, and leaves nothing to be waited for. */
+	ctx_group_set_limit(group, 1);
+	for (nth = 1, left = 0, failures = 0; !left && nth < 100; nth++) {
+		int err;
+
+		fail_from(nth);
+		err = ctx_group_run(group, count_and_succeed_fn, &runs, "oom-%u-with-a-long-name",
+				    nth);
+		left = fail_end();
+		if (err) {
+			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
+			failures++;
+			if (nth % 2)
+				KUNIT_EXPECT_EQ(test, ctx_group_wait(group), 0);
+		}
+	}
+	KUNIT_EXPECT_NE(test, left, 0U);
+	/* The argument, and what the kernel needs for a thread. */
+	KUNIT_EXPECT_GE(test, failures, 2U);
+	KUNIT_EXPECT_EQ(test, ctx_group_wait(group), 0);
+	KUNIT_EXPECT_GE(test, atomic_read(&runs), 1);
+	KUNIT_EXPECT_EQ(test, ctx_err(ctx_group_ctx(group)), 0);
+	ctx_group_put(group);
 	ctx_put(v);
 	ct_token_gone(test, &token);
 }
@@ -261,6 +314,7 @@ static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(s9_no_release_if_there_was_no_memory),
 	KUNIT_CASE(s9_values_are_found_whatever_there_was_no_memory_for),
 	KUNIT_CASE(thread_run_without_memory_is_enomem),
+	KUNIT_CASE(group_without_memory_is_enomem),
 	KUNIT_CASE(s3_cancelling_needs_no_memory),
 	{ }
 };

@@ -133,6 +133,7 @@ struct ctx_origin {
 };
 
 struct ctx_thread;
+struct ctx_group;
 
 /* Roots and references */
 struct ctx *ctx_background(void);
@@ -411,5 +412,57 @@ struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx,
 void ctx_thread_cancel(struct ctx_thread *thread);
 int ctx_thread_join(struct ctx_thread *thread);
 int ctx_thread_stop(struct ctx_thread *thread);
+
+/* Groups of threads */
+struct ctx_group *ctx_group_create(struct ctx *parent, gfp_t gfp);
+struct ctx *ctx_group_ctx(struct ctx_group *group);
+void ctx_group_set_limit(struct ctx_group *group, int n);
+__printf(4, 5)
+int ctx_group_run(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
+		  void *data, const char *fmt, ...);
+__printf(4, 5)
+int ctx_group_run_interruptible(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
+				void *data, const char *fmt, ...);
+__printf(4, 5)
+int ctx_group_run_killable(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
+			   void *data, const char *fmt, ...);
+int __ctx_group_wait(struct ctx_group *group, unsigned int state);
+void ctx_group_put(struct ctx_group *group);
+
+/**
+ * ctx_group_wait - wait until all threads of a group have returned
+ * @group: the group
+ *
+ * Those included that others run meanwhile. Several may wait at once, and all of
+ * them get the same. Afterwards the group can be used again: after an error its
+ * context remains cancelled, and this goes on returning that error. A group whose
+ * context was ended from outside is none that failed.
+ *
+ * The _interruptible form ends on any signal, the _killable one on a fatal one. One
+ * of the group's own threads cannot wait for itself: that is reported, once.
+ *
+ * Ordering: what the threads wrote is visible to the caller.
+ *
+ * Context: Process; sleeps.
+ * Return: 0, or what was the first other than 0 that a function of the group has
+ * ever returned; -ERESTARTSYS if a signal came first; -EDEADLK in a thread of the
+ * group; -EINVAL for NULL, the error of an ERR_PTR.
+ */
+static inline int ctx_group_wait(struct ctx_group *group)
+{
+	return __ctx_group_wait(group, TASK_UNINTERRUPTIBLE);
+}
+
+/** ctx_group_wait_interruptible - as ctx_group_wait(), until a signal */
+static inline int ctx_group_wait_interruptible(struct ctx_group *group)
+{
+	return __ctx_group_wait(group, TASK_INTERRUPTIBLE);
+}
+
+/** ctx_group_wait_killable - as ctx_group_wait(), until a fatal signal */
+static inline int ctx_group_wait_killable(struct ctx_group *group)
+{
+	return __ctx_group_wait(group, TASK_KILLABLE);
+}
 
 #endif /* _LINUX_CTX_H */
