@@ -164,7 +164,7 @@ int ctx_callback_add(struct ctx *ctx, struct ctx_callback *cb,
 {
 	struct ctx_scope *scope;
 	unsigned long flags;
-	int err = 0;
+	int err;
 
 	if (IS_ERR_OR_NULL(ctx) || !cb || !fn)
 		return -EINVAL;
@@ -176,17 +176,7 @@ int ctx_callback_add(struct ctx *ctx, struct ctx_callback *cb,
 	}
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	/*
-	 * Whoever claims takes this lock before he looks at the list: a claim
-	 * that is not seen here will see the callback.
-	 */
-	if (READ_ONCE(scope->state.origin)) {
-		cb->ctx = NULL;
-		err = -ENOENT;
-	} else {
-		cb->ctx = ctx;
-		ctx_queue_add(&scope->callbacks, &cb->node);
-	}
+	err = ctx_callback_enlist(scope, ctx, cb);
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
 	return err;
 }

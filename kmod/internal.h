@@ -6,7 +6,7 @@
  *	ondone   what is written to files when a context is done
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
- *	thread, wait, after, describe
+ *	thread, wait, after, work, describe
  *	deadline, value
  *	index	 what makes a look-up of values quick
  *	cancel   claiming, the walk over a subtree, settling
@@ -26,8 +26,8 @@
  * A scope's state.origin and its place on its home's list change together, under
  * the lock of that list. A child's own.lock may be taken inside it, never the
  * other way round; own.lock also inside the lock of a context's on-dones, which is
- * not raw. No other pair is held together. Callbacks, wake-ups and frees happen
- * under none of them.
+ * not raw, and that of timers inside own.lock: see work.c. No other pair is held
+ * together. Callbacks, wake-ups and frees happen under none of them.
  */
 #ifndef _CTX_INTERNAL_H
 #define _CTX_INTERNAL_H
@@ -495,6 +495,23 @@ static inline void ctx_pid_drop(void *pid)
 {
 	if (unlikely(ctx_pid_is_held(pid)))
 		put_pid(pid);
+}
+
+/* Under own.lock, @scope being that of @ctx and no root. As ctx_callback_add(). */
+static __always_inline int ctx_callback_enlist(struct ctx_scope *scope, struct ctx *ctx,
+					       struct ctx_callback *cb)
+{
+	/*
+	 * Whoever claims takes this lock before he looks at the list: a claim
+	 * that is not seen here will see the callback.
+	 */
+	if (READ_ONCE(scope->state.origin)) {
+		cb->ctx = NULL;
+		return -ENOENT;
+	}
+	cb->ctx = ctx;
+	ctx_queue_add(&scope->callbacks, &cb->node);
+	return 0;
 }
 
 /* In ->running: taken off the queue, and not begun yet. */

@@ -115,6 +115,22 @@ struct ctx_after {
 };
 
 /**
+ * struct ctx_work - a work item that is bound to a context, embedded by the caller
+ *
+ * See ctx_work_init(). Not on the stack.
+ */
+struct ctx_work {
+	/* private: */
+	struct delayed_work work;
+	struct ctx_callback cb;		/* registered while it waits for its time */
+	struct ctx *ctx;
+	void (*fn)(struct ctx *ctx, struct ctx_work *work);
+	void (*dropped)(struct ctx *ctx, struct ctx_work *work);
+	int armed;			/* what was queued has not ended */
+	bool timed;			/* was ever queued with a delay */
+};
+
+/**
  * struct ctx_origin - who ended a context, when and why (S11)
  * @ctx: the context that was cancelled or expired; kept alive by the one asked
  * @time: when, in CLOCK_MONOTONIC
@@ -463,6 +479,52 @@ static inline int ctx_group_wait_interruptible(struct ctx_group *group)
 static inline int ctx_group_wait_killable(struct ctx_group *group)
 {
 	return __ctx_group_wait(group, TASK_KILLABLE);
+}
+
+/* Work items */
+void __ctx_work_run(struct work_struct *inner);
+void __ctx_work_setup(struct ctx_work *work, struct ctx *ctx,
+		      void (*fn)(struct ctx *ctx, struct ctx_work *work));
+int ctx_work_queue(struct workqueue_struct *wq, struct ctx_work *work);
+int ctx_work_queue_delayed(struct workqueue_struct *wq, struct ctx_work *work, ktime_t delay);
+bool ctx_work_cancel(struct ctx_work *work);
+bool ctx_work_cancel_sync(struct ctx_work *work);
+
+/**
+ * ctx_work_init - bind a work item to a context
+ * @item: the struct ctx_work, which is not queued
+ * @context: the context, or what a derivation has returned instead, which queueing
+ *	returns then; no reference is taken: see ctx_work_queue()
+ * @func: called with both on a workqueue, each time that the item was queued and its
+ *	context was not done yet when its turn came; may sleep, queue the item again,
+ *	and free it
+ *
+ * A macro, so that lockdep can tell one kind of item from another.
+ *
+ * Context: Any.
+ */
+#define ctx_work_init(item, context, func)					\
+do {										\
+	struct ctx_work *__item = (item);					\
+										\
+	INIT_DELAYED_WORK(&__item->work, __ctx_work_run);			\
+	__ctx_work_setup(__item, (context), (func));				\
+} while (0)
+
+/**
+ * ctx_work_on_drop - say what is called instead of a work item's function
+ * @work: the item, initialised and not queued yet
+ * @dropped: called with its context and the item on the workqueue, when the turn of
+ *	one that was queued comes and its context is done; may sleep, and free it
+ *
+ * For items that nobody remembers once they are queued: those that free themselves.
+ *
+ * Context: Any.
+ */
+static inline void ctx_work_on_drop(struct ctx_work *work,
+				    void (*dropped)(struct ctx *ctx, struct ctx_work *work))
+{
+	work->dropped = dropped;
 }
 
 #endif /* _LINUX_CTX_H */
