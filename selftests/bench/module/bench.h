@@ -81,6 +81,7 @@ void bench_timers(void);
 void bench_values(void);
 void bench_trees(void);
 void bench_twins(void);
+void bench_work(void);
 void bench_irqsoff(void);
 int bench_hold(unsigned int count);
 void bench_unhold(void);

@@ -115,6 +115,7 @@ static int bench_run(void *unused)
 	bench_values();
 	bench_trees();
 	bench_twins();
+	bench_work();
 	bench_irqsoff();
 	complete(&bench_ended);
 	while (!kthread_should_stop())
