@@ -32,33 +32,48 @@ static_assert(CTX_CAUSE_MAX == MAX_ERRNO);
 static const struct file_operations ctx_fops;
 static struct kmem_cache *ctx_file_cache;
 
+/* The count of files that hold CTX_RIGHT_CANCEL; NULL where nobody counts. */
+static atomic_t *ctx_file_cancellers(const struct ctx_file *cf)
+{
+	struct ctx_user *user = ctx_user_of(cf->ctx);
+
+	return user ? &user->cancellers : cf->cancellers;
+}
+
 /* Takes over the reference on @ctx. */
 static struct ctx_file *ctx_file_start(struct ctx_file *cf, struct ctx *ctx, u32 rights)
 {
 	cf->ctx = ctx;
 	cf->rights = rights;
 	cf->watched = 0;
-	if (rights & CTX_RIGHT_CANCEL)
-		atomic_inc(&ctx_user_of(ctx)->cancellers);
+	if (rights & CTX_RIGHT_CANCEL && ctx_file_cancellers(cf))
+		atomic_inc(ctx_file_cancellers(cf));
 	return cf;
 }
 
-/* As ctx_file_start(), unless it fails. */
-static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights)
+/* As ctx_file_start(), unless it fails. @cancellers: see ctx_install(). */
+static struct ctx_file *ctx_file_alloc(struct ctx *ctx, u32 rights, atomic_t *cancellers)
 {
 	struct ctx_file *cf = kmem_cache_alloc(ctx_file_cache, GFP_KERNEL);
 
-	return cf ? ctx_file_start(cf, ctx, rights) : ERR_PTR(-ENOMEM);
+	if (!cf)
+		return ERR_PTR(-ENOMEM);
+	cf->cancellers = cancellers;
+	return ctx_file_start(cf, ctx, rights);
 }
 
 /* The process that made it need not be alive: whoever closes last, cancels. */
-static void ctx_file_cancel_orphan(struct ctx_file *cf)
+void ctx_drop_canceller(struct ctx *ctx, atomic_t *cancellers)
 {
 	static const struct ctx_by by = { .err = -ECANCELED, .cause = -EOWNERDEAD };
-	struct ctx_user *user = ctx_user_of(cf->ctx);
+	struct ctx_user *user = ctx_user_of(ctx);
 
-	if (atomic_dec_and_test(&user->cancellers) && !user->keep)
-		ctx_cancel_scope(&user->scope, &by, CTX_CANCEL_YIELDING);
+	if (!atomic_dec_and_test(cancellers))
+		return;
+	if (!user || !user->keep)
+		ctx_cancel_scope(ctx_scope(ctx), &by, CTX_CANCEL_YIELDING);
+	if (!user)
+		kfree(cancellers);
 }
 
 static void ctx_file_free(struct ctx_file *cf)
@@ -68,8 +83,8 @@ static void ctx_file_free(struct ctx_file *cf)
 
 	if (cf->watched)
 		ctx_callback_remove_sync(cf->ctx, &cf->cb);
-	if (cf->rights & CTX_RIGHT_CANCEL)
-		ctx_file_cancel_orphan(cf);
+	if (cf->rights & CTX_RIGHT_CANCEL && ctx_file_cancellers(cf))
+		ctx_drop_canceller(cf->ctx, ctx_file_cancellers(cf));
 	ctx_put(cf->ctx);
 	if (!embedded)
 		kmem_cache_free(ctx_file_cache, cf);
@@ -83,7 +98,7 @@ static int ctx_file_release(struct inode *inode, struct file *file)
 
 static int ctx_file_open(struct inode *inode, struct file *file)
 {
-	struct ctx_file *cf = ctx_file_alloc(ctx_background(), CTX_RIGHTS_ROOT);
+	struct ctx_file *cf = ctx_file_alloc(ctx_background(), CTX_RIGHTS_ROOT, NULL);
 
 	if (IS_ERR(cf))
 		return PTR_ERR(cf);
@@ -91,8 +106,14 @@ static int ctx_file_open(struct inode *inode, struct file *file)
 	return nonseekable_open(inode, file);
 }
 
+/* NULL if @file is something else. */
+struct ctx_file *ctx_file_of(const struct file *file)
+{
+	return file->f_op == &ctx_fops ? file->private_data : NULL;
+}
+
 /* A new descriptor; takes over @cf. */
-static int ctx_install_file(struct ctx_file *cf)
+static int ctx_install_file(struct ctx_file *cf, u32 flags)
 {
 	struct file *file;
 	int fd;
@@ -100,7 +121,7 @@ static int ctx_install_file(struct ctx_file *cf)
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		goto err_file;
-	file = anon_inode_getfile("[ctx]", &ctx_fops, cf, O_RDONLY);
+	file = anon_inode_getfile("[ctx]", &ctx_fops, cf, O_RDONLY | flags);
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		fd = PTR_ERR(file);
@@ -114,16 +135,20 @@ err_file:
 	return fd;
 }
 
-/* A descriptor of a context that others have as well; takes over the reference. */
-static int ctx_install(struct ctx *ctx, u32 rights)
+/*
+ * A descriptor of a context that others have as well, with O_NONBLOCK or 0 for
+ * @flags; takes over the reference. @cancellers: where the files of a context that
+ * no process made are counted, if the last one is to cancel it.
+ */
+int ctx_install(struct ctx *ctx, u32 rights, atomic_t *cancellers, u32 flags)
 {
-	struct ctx_file *cf = ctx_file_alloc(ctx, rights);
+	struct ctx_file *cf = ctx_file_alloc(ctx, rights, cancellers);
 
 	if (IS_ERR(cf)) {
 		ctx_put(ctx);
 		return PTR_ERR(cf);
 	}
-	return ctx_install_file(cf);
+	return ctx_install_file(cf, flags);
 }
 
 /* The first descriptor of a context that was just made; takes over the reference. */
@@ -138,7 +163,7 @@ static int ctx_install_new(struct ctx *ctx, u32 rights)
 	cf = ctx_file_start(&user->file, ctx, rights);
 	/* Not before: whoever finds it may be counted as its only canceller. */
 	ctx_id_publish(user);
-	return ctx_install_file(cf);
+	return ctx_install_file(cf, 0);
 }
 
 static bool ctx_is_queue_long(const struct wait_queue_head *wait)
@@ -422,7 +447,7 @@ static long ctx_ioc_restrict(struct ctx_file *cf, union ctx_arg *arg)
 		return -EINVAL;
 	if (rights & ~cf->rights)
 		return -EPERM;
-	return ctx_install(ctx_get(cf->ctx), rights);
+	return ctx_install(ctx_get(cf->ctx), rights, ctx_file_cancellers(cf), 0);
 }
 
 /* What whoever may end a context by a signal gets: nobody's values (see the uapi). */
@@ -465,7 +490,7 @@ static long ctx_ioc_open(struct ctx_file *cf, union ctx_arg *arg)
 		ctx_put(&user->ctx);
 		return -EPERM;
 	}
-	return ctx_install(&user->ctx, wanted ?: rights);
+	return ctx_install(&user->ctx, wanted ?: rights, NULL, 0);
 }
 
 /* Passes by what others made: however much that is, it can be interrupted. */

@@ -2,7 +2,7 @@
 /*
  * What the files of the module share. May call downwards only:
  *
- *	chardev  files, ioctls
+ *	chardev, fd  files, ioctls
  *	ondone   what is written to files when a context is done
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
@@ -738,6 +738,7 @@ struct ctx_file {
 	unsigned long watched;		/* bit 0: cb was registered */
 	struct ctx_callback cb;		/* from the first poll on */
 	wait_queue_head_t wait;
+	atomic_t *cancellers;		/* of a context that no process made: see fd.c */
 };
 
 struct ctx_account;
@@ -804,6 +805,7 @@ struct ctx_ioc_info;
 
 int ctx_on_done_init(void);
 void ctx_on_done_exit(void);
+bool ctx_is_cgroup_file(const struct file *file, const char *name);
 int ctx_on_done_add(struct ctx *ctx, int fd, const void __user *data, u32 len);
 void ctx_on_done_fill(const struct ctx_user *user, struct ctx_ioc_info *info);
 void ctx_on_dones_drop(struct ctx_user *user);
@@ -829,5 +831,8 @@ void ctx_debugfs_exit(void);
 /* chardev.c */
 int ctx_chardev_init(void);
 void ctx_chardev_exit(void);
+struct ctx_file *ctx_file_of(const struct file *file);
+void ctx_drop_canceller(struct ctx *ctx, atomic_t *cancellers);
+int ctx_install(struct ctx *ctx, u32 rights, atomic_t *cancellers, u32 flags);
 
 #endif /* _CTX_INTERNAL_H */

@@ -98,14 +98,18 @@ static bool ctx_is_inet(struct file *file)
 	return sock && (sock->sk->sk_family == AF_INET || sock->sk->sk_family == AF_INET6);
 }
 
-/* Nothing there is ever renamed. */
-static bool ctx_is_cgroup_kill(struct file *file)
+/* A file of a cgroup v2. Nothing there is ever renamed. */
+bool ctx_is_cgroup_file(const struct file *file, const char *name)
 {
 	const struct dentry *dentry = file->f_path.dentry;
 
 	return dentry->d_sb->s_magic == CGROUP2_SUPER_MAGIC &&
-	       S_ISREG(file_inode(file)->i_mode) &&
-	       !strcmp(dentry->d_name.name, "cgroup.kill");
+	       S_ISREG(file_inode(file)->i_mode) && !strcmp(dentry->d_name.name, name);
+}
+
+static bool ctx_is_cgroup_kill(struct file *file)
+{
+	return ctx_is_cgroup_file(file, "cgroup.kill");
 }
 
 /* kernel_write() would not; and here as there, nothing is added to a full one. */
@@ -375,16 +379,20 @@ static int ctx_on_done_register(struct ctx_user *user, struct ctx_on_done *od)
 
 /*
  * Has @data written to what is open as @fd when @ctx, on which the caller holds a
- * reference, is done. Background never is: nothing is kept for it.
+ * reference, is done. Background never is: nothing is kept for it. Nor is there
+ * where to keep it for a context of the kernel's.
  */
 int ctx_on_done_add(struct ctx *ctx, int fd, const void __user *data, u32 len)
 {
 	struct ctx_user *user = ctx_user_of(ctx);
 	const struct ctx_on_done_kind *kind;
 	struct ctx_on_done *od;
-	struct file *file = fget(fd);
+	struct file *file;
 	int err;
 
+	if (!user && !ctx_is_root(ctx))
+		return -EOPNOTSUPP;
+	file = fget(fd);
 	if (!file)
 		return -EBADF;
 	kind = ctx_on_done_kind(file);

@@ -300,15 +300,29 @@ static struct user_namespace *ctx_user_ns_get(void)
 	return ns == &init_user_ns ? NULL : get_user_ns(ns);
 }
 
+/*
+ * How deep a child of @parent is. What the kernel derived in between counts, too;
+ * there is no end of it that needs to be looked for.
+ */
+static u32 ctx_child_depth(const struct ctx *parent, u32 max)
+{
+	u32 depth = 1;
+
+	for (; !ctx_is_root(parent) && depth <= max; parent = parent->parent, depth++)
+		if (parent->kind & CTX_F_USER)
+			return depth + ctx_user_of(parent)->depth;
+	return depth;
+}
+
 /* What a child of @parent is charged, numbered and called. */
 static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 {
-	const struct ctx_user *above = ctx_user_of(parent);
-	u32 depth = above ? above->depth + 1 : 1;
+	const u32 max = READ_ONCE(max_depth);
+	const u32 depth = ctx_child_depth(parent, max);
 	struct ctx_user *user;
 	int err;
 
-	if (depth > READ_ONCE(max_depth))
+	if (depth > max)
 		return ERR_PTR(-ELOOP);
 	user = kmem_cache_alloc(ctx_user_cache, GFP_KERNEL);
 	if (!user)

@@ -339,7 +339,8 @@ struct ctx_ioc_watch {
  * CTX_IOC_INFO. Needs CTX_RIGHT_OBSERVE.
  *
  * EBADF: @fd is not open for writing. EINVAL: it is another kind of file, or @len
- * does not fit the kind. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK.
+ * does not fit the kind. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK. EOPNOTSUPP: no
+ * process made this context, but a driver gave it out: derive one from it.
  */
 struct ctx_ioc_on_done {
 	__u32 size;

@@ -28,6 +28,7 @@
 #include <linux/sched.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <uapi/linux/ctx.h>
 
 #ifndef __CHECKER__ /* sparse does not know __has_include */
 #if __has_include("linux/cleanup.h")
@@ -526,5 +527,13 @@ static inline void ctx_work_on_drop(struct ctx_work *work,
 {
 	work->dropped = dropped;
 }
+
+/* Processes */
+
+/* flags of ctx_install_fd() */
+#define CTX_INSTALL_OWNER	0x01	/* closing it cancels */
+
+struct ctx *ctx_get_from_fd(int fd, u32 rights);
+int ctx_install_fd(struct ctx *ctx, u32 rights, u32 flags);
 
 #endif /* _LINUX_CTX_H */

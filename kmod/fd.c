@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Contexts that drivers take from processes, and give to them, as descriptors. */
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "internal.h"
+
+#define CTX_RIGHTS_ALL	(CTX_RIGHT_CANCEL | CTX_RIGHT_DERIVE | CTX_RIGHT_VALUE | CTX_RIGHT_OBSERVE)
+
+/**
+ * ctx_get_from_fd - the context that a process means
+ * @fd: a number that the current task passed, in an ioctl for instance
+ * @rights: CTX_RIGHT_* that the descriptor must have: what will be done on behalf
+ *	of the caller. Work that only obeys a context, by a child of it, needs
+ *	CTX_RIGHT_DERIVE; whoever cancels it, CTX_RIGHT_CANCEL; who tells his caller
+ *	what became of it, CTX_RIGHT_OBSERVE
+ *
+ * What is derived from it is done with it: on the caller's deadline, and when he
+ * dies, since closing the descriptor cancels it. The reference does not keep that
+ * from happening. The descriptor may be closed, or mean something else, at once.
+ *
+ * Context: Process, on behalf of the task whose descriptor it is.
+ * Return: the context, with a reference for the caller; ctx_background() if the
+ * descriptor is that; ERR_PTR(-EBADF) if it is not open, ERR_PTR(-EINVAL) if it is
+ * no context, ERR_PTR(-EPERM) if it lacks one of @rights.
+ */
+struct ctx *ctx_get_from_fd(int fd, u32 rights)
+{
+	const struct ctx_file *cf;
+	struct ctx *ctx;
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	cf = ctx_file_of(file);
+	if (!cf)
+		ctx = ERR_PTR(-EINVAL);
+	else if (rights & ~cf->rights)
+		ctx = ERR_PTR(-EPERM);
+	else
+		ctx = ctx_get(cf->ctx);
+	fput(file);
+	return ctx;
+}
+EXPORT_SYMBOL_GPL(ctx_get_from_fd);
+
+static bool ctx_install_valid(const struct ctx *ctx, u32 rights, u32 flags)
+{
+	if (!ctx || rights & ~CTX_RIGHTS_ALL ||
+	    flags & ~(CTX_INSTALL_OWNER | O_CLOEXEC | O_NONBLOCK))
+		return false;
+	/* There has to be something to cancel, and a right to do so that is lost. */
+	if (flags & CTX_INSTALL_OWNER && !(rights & CTX_RIGHT_CANCEL))
+		return false;
+	return !(rights & CTX_RIGHT_CANCEL) || ctx_is_scope(ctx);
+}
+
+/*
+ * With a count of our own meanwhile: if there is no descriptor in the end, nothing is
+ * cancelled for that.
+ */
+static int ctx_install_owner(struct ctx *ctx, u32 rights, u32 flags)
+{
+	atomic_t *cancellers = kmalloc(sizeof(*cancellers), GFP_KERNEL_ACCOUNT);
+	int fd;
+
+	if (!cancellers)
+		return -ENOMEM;
+	atomic_set(cancellers, 1);
+	fd = ctx_install(ctx_get(ctx), rights, cancellers, flags);
+	if (fd < 0)
+		kfree(cancellers);
+	else
+		ctx_drop_canceller(ctx, cancellers);
+	return fd;
+}
+
+/**
+ * ctx_install_fd - give a context to the current process
+ * @ctx: the context; the caller keeps his reference, the descriptor has its own;
+ *	an ERR_PTR is handed back as its error
+ * @rights: CTX_RIGHT_* that the descriptor has; CTX_RIGHT_CANCEL only for what can
+ *	be cancelled, and CTX_RIGHT_VALUE for values that processes made: those of
+ *	kernel code nobody can read
+ * @flags: CTX_INSTALL_OWNER: the context is cancelled, with -EOWNERDEAD as its cause, when
+ *	the descriptor is closed, and with it all that CTX_IOC_RESTRICT made of it
+ *	that can cancel. Without it, closing does nothing to a context that no process
+ *	made. O_NONBLOCK: read(2) does not wait. O_CLOEXEC is implied
+ *
+ * The process may do with it what it may do with contexts of its own, within its
+ * rights, bounds and depth, but have something written when it is done, for which it
+ * derives one. The context has no number, no owner and no maker in what processes
+ * see: all are 0. A context that a process made, which may be passed here as well,
+ * is as its other descriptors are; the last of them that can cancel, cancels.
+ *
+ * Whoever gets the descriptor may pass it on, and keep the context for as long as he
+ * likes, with all that is above it. So the release function of a value above must not
+ * be in a module that can go away before.
+ *
+ * Context: Process; sleeps.
+ * Return: the new descriptor, which is open from here on: whoever fails after this
+ * cannot take it back; -EINVAL for NULL or for @rights or @flags that are unknown or
+ * do not fit; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int ctx_install_fd(struct ctx *ctx, u32 rights, u32 flags)
+{
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	if (!ctx_install_valid(ctx, rights, flags))
+		return -EINVAL;
+	if (flags & CTX_INSTALL_OWNER && !ctx_user_of(ctx))
+		return ctx_install_owner(ctx, rights, flags & O_NONBLOCK);
+	return ctx_install(ctx_get(ctx), rights, NULL, flags & O_NONBLOCK);
+}
+EXPORT_SYMBOL_GPL(ctx_install_fd);
