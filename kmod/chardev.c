@@ -263,6 +263,7 @@ union ctx_arg {
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
 	struct ctx_ioc_on_done on_done;
+	struct ctx_ioc_bind bind;
 };
 
 /* A child has what its maker may pass on, and a say of its own. */
@@ -473,15 +474,28 @@ static struct ctx_user *ctx_user_by_id(u64 id)
 	return user;
 }
 
+/* What the caller runs under: without a say in how long, whoever bound it. */
+static long ctx_open_ambient(u32 wanted)
+{
+	const u32 rights = CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE;
+
+	if (wanted & ~rights)
+		return -EPERM;
+	return ctx_install(ctx_of_task(current), wanted ?: rights, NULL, 0);
+}
+
 static long ctx_ioc_open(struct ctx_file *cf, union ctx_arg *arg)
 {
 	const u32 wanted = arg->open.rights;
+	const u32 flags = arg->open.flags;
 	struct ctx_user *user;
 	u32 rights;
 
-	if (arg->open.flags || arg->open.reserved ||
+	if (flags & ~CTX_OPEN_AMBIENT || (flags && arg->open.id) || arg->open.reserved ||
 	    wanted & ~(CTX_RIGHTS_ROOT | CTX_RIGHT_CANCEL))
 		return -EINVAL;
+	if (flags)
+		return ctx_open_ambient(wanted);
 	user = ctx_user_by_id(arg->open.id);
 	if (IS_ERR(user))
 		return PTR_ERR(user);
@@ -524,6 +538,13 @@ static long ctx_ioc_on_done(struct ctx_file *cf, union ctx_arg *arg)
 	return ctx_on_done_add(cf->ctx, on_done->fd, u64_to_user_ptr(on_done->data), on_done->len);
 }
 
+static long ctx_ioc_bind(struct ctx_file *cf, union ctx_arg *arg)
+{
+	if (arg->bind.flags || arg->bind.reserved)
+		return -EINVAL;
+	return ctx_ambient_bind(cf->ctx, arg->bind.fd);
+}
+
 /* One row per request: the structure it had when it was introduced, and has now. */
 static const struct ctx_ioctl {
 	long (*fn)(struct ctx_file *cf, union ctx_arg *arg);
@@ -556,6 +577,8 @@ static const struct ctx_ioctl {
 	CTX_IOCTL(CTX_IOC_NEXT, ctx_ioc_next, 0, struct ctx_ioc_next, id, true),
 	CTX_IOCTL(CTX_IOC_ON_DONE, ctx_ioc_on_done, CTX_RIGHT_OBSERVE,
 		  struct ctx_ioc_on_done, fd, false),
+	CTX_IOCTL(CTX_IOC_BIND, ctx_ioc_bind, CTX_RIGHT_DERIVE,
+		  struct ctx_ioc_bind, reserved, false),
 };
 
 static const struct ctx_ioctl *ctx_find_ioctl(unsigned int cmd)

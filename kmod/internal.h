@@ -3,6 +3,7 @@
  * What the files of the module share. May call downwards only:
  *
  *	chardev, fd  files, ioctls
+ *	ambient  what a cgroup is bound to
  *	ondone   what is written to files when a context is done
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
@@ -827,6 +828,11 @@ const char *ctx_kind_name(const struct ctx *ctx);
 int ctx_debugfs_init(void);
 void ctx_debugfs_exit(void);
 #endif
+
+/* ambient.c */
+int ctx_ambient_init(void);
+void ctx_ambient_exit(void);
+int ctx_ambient_bind(struct ctx *ctx, int fd);
 
 /* chardev.c */
 int ctx_chardev_init(void);

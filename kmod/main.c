@@ -39,6 +39,7 @@ static const struct ctx_part {
 	{ ctx_user_init, ctx_user_exit },
 	{ ctx_on_done_init, ctx_on_done_exit },
 	{ NULL, ctx_reap_leaks },
+	{ ctx_ambient_init, ctx_ambient_exit },
 	{ ctx_chardev_init, ctx_chardev_exit },
 #ifdef CONFIG_DEBUG_FS
 	{ ctx_debugfs_init, ctx_debugfs_exit },

@@ -202,6 +202,25 @@ static inline int ctx_on_done(int fd, int to, const void *data, __u32 len)
 	return ctx_request(fd, CTX_IOC_ON_DONE, &arg);
 }
 
+static inline int ctx_bind(int fd, int procs)
+{
+	struct ctx_ioc_bind arg = { .size = sizeof(arg), .fd = procs };
+
+	return ctx_request(fd, CTX_IOC_BIND, &arg);
+}
+
+/* What the caller runs under; asked on whatever descriptor. */
+static inline int ctx_ambient(int fd, __u32 rights)
+{
+	struct ctx_ioc_open arg = {
+		.size = sizeof(arg),
+		.flags = CTX_OPEN_AMBIENT,
+		.rights = rights,
+	};
+
+	return ctx_request(fd, CTX_IOC_OPEN, &arg);
+}
+
 static inline int ctx_info(int fd, struct ctx_ioc_info *info)
 {
 	memset(info, FILL, sizeof(*info));

@@ -362,9 +362,10 @@ struct ctx_ioc_on_done {
  * until the cgroup is removed or bound again, and is found there also when it is done.
  * Binding Background is no binding at all. Needs CTX_RIGHT_DERIVE.
  *
- * EBADF: @fd is not open for writing. EINVAL: it is not such a file. EPERM: the
- * context does not descend from the one that the cgroup above runs under. EDQUOT:
- * as for CTX_IOC_LINK. EOPNOTSUPP: the kernel has no cgroups.
+ * EBADF: @fd is not open for writing. EINVAL: it is not such a file. ENODEV: the
+ * cgroup was removed. EPERM: the context does not descend from the one that the cgroup
+ * above runs under. EDQUOT: as for CTX_IOC_LINK; a binding counts until a grace period
+ * after its end. EOPNOTSUPP: the kernel has no cgroups, or no tracepoints.
  */
 struct ctx_ioc_bind {
 	__u32 size;

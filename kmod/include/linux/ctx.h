@@ -535,5 +535,6 @@ static inline void ctx_work_on_drop(struct ctx_work *work,
 
 struct ctx *ctx_get_from_fd(int fd, u32 rights);
 int ctx_install_fd(struct ctx *ctx, u32 rights, u32 flags);
+struct ctx *ctx_of_task(struct task_struct *task);
 
 #endif /* _LINUX_CTX_H */
