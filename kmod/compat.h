@@ -5,10 +5,16 @@
 
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
+#include <linux/magic.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define eventfd_signal(eventfd)	eventfd_signal(eventfd, 1)
+#endif
+
+/* 6.9: before, nothing is on a file system of that kind. */
+#ifndef PID_FS_MAGIC
+#define PID_FS_MAGIC	0x50494446
 #endif
 
 /* In TP_fast_assign() of trace.h: what __string() declared has remembered @src. */

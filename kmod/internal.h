@@ -8,6 +8,8 @@
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
  *	thread, wait, after, work, describe
+ *	fence, poll  what may be a source
+ *	source	 what cancels contexts when it is done itself
  *	deadline, value
  *	index	 what makes a look-up of values quick
  *	cancel   claiming, the walk over a subtree, settling
@@ -23,6 +25,7 @@
  *	scope->own.lock    the scope's callbacks, done, flags and record, and
  *			   the children that it lists itself
  *	nest->lock	   one list of children of a spread scope
+ *	fired->lock	   sources that have fired; inside the locks of what they watch
  *
  * A scope's state.origin and its place on its home's list change together, under
  * the lock of that list. A child's own.lock may be taken inside it, never the
@@ -660,6 +663,23 @@ int ctx_after_init(void);
 void ctx_after_flush(void);
 void ctx_after_exit(void);
 bool ctx_after_excuse(struct ctx_scope *scope);
+
+/* source.c */
+int ctx_source_init(void);
+void ctx_source_exit(void);
+void ctx_source_flush(void);
+int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_source_ops *ops,
+		   int cause, bool counted);
+void ctx_source_queue(struct ctx_source *source, int cause, bool final);
+void ctx_source_fire_now(struct ctx_source *source);
+
+/* poll.c */
+bool ctx_is_eventfd(struct file *file);
+bool ctx_is_pipe(struct file *file);
+bool ctx_is_inet(struct file *file);
+bool ctx_poll_ready(struct file *file, __poll_t events);
+int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cause,
+		    struct ctx_source *source, bool counted);
 
 /* deadline.c */
 #define CTX_NEVER	KTIME_MAX

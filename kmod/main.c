@@ -18,6 +18,7 @@ void ctx_barrier(void)
 	might_sleep();
 	/* In the order in which one queues the next. */
 	ctx_group_flush();
+	ctx_source_flush();
 	ctx_cancel_flush();
 	ctx_after_flush();
 	ctx_tree_flush();
@@ -35,6 +36,7 @@ static const struct ctx_part {
 	{ ctx_tree_init, ctx_tree_exit },
 	{ ctx_after_init, ctx_after_exit },
 	{ ctx_cancel_init, ctx_cancel_exit },
+	{ ctx_source_init, ctx_source_exit },
 	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },
 	{ ctx_on_done_init, ctx_on_done_exit },

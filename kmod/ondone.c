@@ -76,28 +76,6 @@ struct ctx_on_done_kind {
 	bool may_stall;
 };
 
-static bool ctx_is_eventfd(struct file *file)
-{
-	struct eventfd_ctx *eventfd = eventfd_ctx_fileget(file);
-
-	if (IS_ERR(eventfd))
-		return false;
-	eventfd_ctx_put(eventfd);
-	return true;
-}
-
-static bool ctx_is_pipe(struct file *file)
-{
-	return S_ISFIFO(file_inode(file)->i_mode);
-}
-
-static bool ctx_is_inet(struct file *file)
-{
-	struct socket *sock = IS_ENABLED(CONFIG_INET) ? sock_from_file(file) : NULL;
-
-	return sock && (sock->sk->sk_family == AF_INET || sock->sk->sk_family == AF_INET6);
-}
-
 /* A file of a cgroup v2. Nothing there is ever renamed. */
 bool ctx_is_cgroup_file(const struct file *file, const char *name)
 {

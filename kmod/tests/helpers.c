@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/sched/task.h>
+#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 
 #include "test.h"
@@ -160,6 +161,12 @@ enum ct_where ct_where(void)
 	if (in_serving_softirq())
 		return CT_SOFTIRQ;
 	return current->flags & PF_WQ_WORKER ? CT_WORKER : CT_TASK;
+}
+
+unsigned long ct_stack_used(void)
+{
+	return (unsigned long)task_stack_page(current) + THREAD_SIZE -
+	       (unsigned long)__builtin_frame_address(0);
 }
 
 bool ct_may_sleep(void)

@@ -136,6 +136,8 @@ enum ct_where {
 };
 
 enum ct_where ct_where(void);
+/* How much of its stack the current task has used so far. */
+unsigned long ct_stack_used(void);
 /* Nothing in the way of sleeping that this kernel keeps count of. */
 bool ct_may_sleep(void);
 

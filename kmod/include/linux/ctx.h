@@ -19,6 +19,7 @@
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
+#include <linux/dma-fence.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/ktime.h>
@@ -26,6 +27,7 @@
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
+#include <linux/types.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/ctx.h>
@@ -36,7 +38,9 @@
 #endif
 #endif
 
+struct ctx_fired;
 struct ctx_value;
+struct file;
 struct pid;
 
 /*
@@ -115,6 +119,54 @@ struct ctx_after {
 	bool stopped;
 };
 
+struct ctx_source;
+
+/**
+ * struct ctx_source_ops - what a source is
+ * @name: what ctx_origin() gives as the name of who cancelled; the first 15
+ *	characters
+ * @detach: called by ctx_source_detach(), to take the source off what it watches:
+ *	on return, ctx_source_fire() is not being called for it and will not be; NULL
+ *	if whoever detaches it has seen to that himself
+ */
+struct ctx_source_ops {
+	const char *name;
+	void (*detach)(struct ctx_source *source);
+};
+
+/**
+ * struct ctx_source - storage of a source, embedded by the caller
+ *
+ * See ctx_source_attach(), ctx_cancel_on_fence() and ctx_cancel_on_file(). Zero it
+ * where ctx_source_detach() may come first.
+ */
+struct ctx_source {
+	/* private: */
+	struct hlist_node node;		/* in ->fired */
+	struct ctx *ctx;		/* non-NULL while attached */
+	const struct ctx_source_ops *ops;
+	struct ctx_fired *fired;	/* whose lock protects all below but the union */
+	int cause;
+	u8 state;			/* enum ctx_source_state; see source.c */
+	bool counted;			/* constant: has a reference on ->ctx */
+	bool hint;			/* fired, the file has to be asked */
+	union {
+		struct {
+			struct dma_fence *fence;
+			struct dma_fence_cb cb;
+		} fence;
+		struct {
+			struct file *file;
+			__poll_t events;
+			int nr_hooks;
+			struct ctx_source_hook {
+				struct wait_queue_entry entry;
+				struct wait_queue_head *head;
+			} hooks[2];
+		} poll;
+	};
+};
+
 /**
  * struct ctx_work - a work item that is bound to a context, embedded by the caller
  *
@@ -138,7 +190,7 @@ struct ctx_work {
  * @err: -ECANCELED or -ETIMEDOUT
  * @cause: the cause that was given, else @err
  * @pid: the process that cancelled, in the initial pid namespace; 0 if none did
- * @comm: the name of the task that cancelled, or "timer" or "irq"
+ * @comm: the name of the task that cancelled, or "timer" or "irq", or that of a source
  */
 struct ctx_origin {
 	struct ctx *ctx;
@@ -421,6 +473,14 @@ static inline int ctx_wait_for_completion_killable(struct ctx *ctx, struct compl
 /** ctx_wait_event_killable - as ctx_wait_event(), until a fatal signal */
 #define ctx_wait_event_killable(ctx, wq_head, condition)			\
 	__ctx_wait_event(ctx, wq_head, condition, TASK_KILLABLE)
+
+/* Sources */
+int ctx_source_attach(struct ctx *ctx, struct ctx_source *source,
+		      const struct ctx_source_ops *ops);
+int ctx_source_fire(struct ctx_source *source, int cause);
+bool ctx_source_detach(struct ctx_source *source);
+int ctx_cancel_on_file(struct ctx *ctx, struct file *file, __poll_t events, int cause,
+		       struct ctx_source *source);
 
 /* Threads */
 __printf(4, 5)

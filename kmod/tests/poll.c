@@ -1,0 +1,662 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * S15: files. What is made here calls itself a timerfd, and has wait queues as the test
+ * wants them: the real kinds are those of selftests/watch_test.c.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cpumask.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "test.h"
+
+#define QUEUES	3
+
+struct pollee {
+	struct file *file;
+	struct wait_queue_head *heads[QUEUES];
+	int queues;
+	__poll_t ready;
+	atomic_t asked;
+	bool blocks;			/* who asks waits for ->answer */
+	struct completion entered;
+	struct completion answer;
+	struct completion *closed;
+};
+
+static __poll_t pollee_poll(struct file *file, struct poll_table_struct *pt)
+{
+	struct pollee *pollee = file->private_data;
+	int i;
+
+	atomic_inc(&pollee->asked);
+	if (pt && pt->_qproc)
+		for (i = 0; i < pollee->queues; i++)
+			poll_wait(file, pollee->heads[i], pt);
+	else if (READ_ONCE(pollee->blocks)) {
+		complete(&pollee->entered);
+		wait_for_completion(&pollee->answer);
+	}
+	return READ_ONCE(pollee->ready);
+}
+
+static int pollee_release(struct inode *inode, struct file *file)
+{
+	struct pollee *pollee = file->private_data;
+
+	if (pollee->closed)
+		complete(pollee->closed);
+	return 0;
+}
+
+static const struct file_operations pollee_fops = {
+	.owner = THIS_MODULE,
+	.poll = pollee_poll,
+	.release = pollee_release,
+};
+
+static const struct file_operations mute_fops = {
+	.owner = THIS_MODULE,
+	.release = pollee_release,
+};
+
+static void pollee_open_as(struct kunit *test, struct pollee *pollee, int queues, const char *name,
+			   const struct file_operations *fops)
+{
+	int i;
+
+	memset(pollee, 0, sizeof(*pollee));
+	init_completion(&pollee->entered);
+	init_completion(&pollee->answer);
+	pollee->queues = queues;
+	for (i = 0; i < queues; i++) {
+		pollee->heads[i] = kzalloc(sizeof(*pollee->heads[i]), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, pollee->heads[i]);
+		init_waitqueue_head(pollee->heads[i]);
+	}
+	pollee->file = anon_inode_getfile(name, fops, pollee, O_RDWR);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pollee->file);
+}
+
+static void pollee_open(struct kunit *test, struct pollee *pollee, int queues)
+{
+	pollee_open_as(test, pollee, queues, "[timerfd]", &pollee_fops);
+}
+
+/* Nobody comes or goes meanwhile. */
+static bool pollee_is_polled(struct pollee *pollee, int queue)
+{
+	return !list_empty(&pollee->heads[queue]->head);
+}
+
+/* The last reference has to be this one. */
+static void pollee_close(struct kunit *test, struct pollee *pollee)
+{
+	DECLARE_COMPLETION_ONSTACK(closed);
+	int i;
+
+	pollee->closed = &closed;
+	for (i = 0; i < pollee->queues; i++)
+		KUNIT_EXPECT_FALSE(test, pollee->heads[i] && pollee_is_polled(pollee, i));
+	fput(pollee->file);
+	ct_wait_for(test, &closed);
+	for (i = 0; i < pollee->queues; i++)
+		kfree(pollee->heads[i]);
+}
+
+static void pollee_wake(struct pollee *pollee, int queue, __poll_t events)
+{
+	wake_up_poll(pollee->heads[queue], events);
+}
+
+static void pollee_end(void *arg)
+{
+	struct pollee *pollee = arg;
+
+	WRITE_ONCE(pollee->ready, EPOLLIN);
+	pollee_wake(pollee, 0, EPOLLIN);
+}
+
+static int watch(struct ctx *ctx, struct pollee *pollee, struct ctx_source *source)
+{
+	return ctx_cancel_on_file(ctx, pollee->file, EPOLLIN, -EIO, source);
+}
+
+static void expect_by_file(struct kunit *test, struct ctx *ctx)
+{
+	struct ctx_origin origin = { };
+
+	ct_expect_done(test, ctx, -ECANCELED, -EIO);
+	KUNIT_EXPECT_EQ(test, ctx_origin(ctx, &origin), 0);
+	KUNIT_EXPECT_PTR_EQ(test, origin.ctx, ctx);
+	KUNIT_EXPECT_EQ(test, origin.pid, 0);
+	KUNIT_EXPECT_STREQ(test, origin.comm, "timerfd");
+}
+
+static void s15_a_file_cancels(struct kunit *test)
+{
+	int where;
+
+	for (where = CT_HARDIRQ; where <= CT_TASK; where++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+		struct ct_probe probe;
+
+		pollee_open(test, &pollee, 1);
+		ct_probe_add(test, &probe, c);
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 1);
+		ct_expect_live(test, c);
+		if (where == CT_HARDIRQ)
+			ct_in_hardirq(pollee_end, &pollee);
+		else if (where == CT_SOFTIRQ)
+			ct_in_softirq(pollee_end, &pollee);
+		else
+			pollee_end(&pollee);
+		ct_wait_for(test, &probe.ran);
+		KUNIT_EXPECT_EQ(test, (int)probe.where, (int)CT_WORKER);
+		expect_by_file(test, c);
+		/* Asked once more before, since a wake-up says nothing for sure. */
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 2);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+static void s15_a_file_that_is_ready_cancels_at_once(struct kunit *test)
+{
+	static const __poll_t ready[] = { EPOLLIN, EPOLLIN | EPOLLOUT, EPOLLERR, EPOLLHUP };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(ready); i++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+
+		/* Whatever there is to wait in. */
+		pollee_open(test, &pollee, i);
+		pollee.ready = ready[i];
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		expect_by_file(test, c);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+static void s15_a_wake_up_is_only_a_hint(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct pollee pollee;
+	int i;
+
+	pollee_open(test, &pollee, 1);
+	pollee.ready = EPOLLOUT | EPOLLPRI;
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	for (i = 1; i <= 10; i++) {
+		pollee_wake(&pollee, 0, EPOLLIN);
+		ctx_barrier();
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 1 + i);
+		ct_expect_live(test, c);
+	}
+	/* What is not waited for is no reason to ask. */
+	pollee_wake(&pollee, 0, EPOLLOUT | EPOLLPRI | EPOLLRDHUP);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), i);
+	/* One that does not say what it is about is. */
+	wake_up(pollee.heads[0]);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), i + 1);
+	ct_expect_live(test, c);
+	/* And it still stands there. */
+	pollee_end(&pollee);
+	ct_wait_done(test, c, -ECANCELED);
+	expect_by_file(test, c);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
+static void s15_errors_and_hang_ups_are_always_waited_for(struct kunit *test)
+{
+	static const __poll_t always[] = { EPOLLERR, EPOLLHUP };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(always); i++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+
+		pollee_open(test, &pollee, 1);
+		pollee.ready = EPOLLIN | EPOLLOUT;
+		KUNIT_ASSERT_EQ(test, ctx_cancel_on_file(c, pollee.file, 0, -EIO, &source), 0);
+		pollee_wake(&pollee, 0, EPOLLIN | EPOLLOUT);
+		ctx_barrier();
+		ct_expect_live(test, c);
+		WRITE_ONCE(pollee.ready, always[i]);
+		pollee_wake(&pollee, 0, always[i]);
+		ct_wait_done(test, c, -ECANCELED);
+		expect_by_file(test, c);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+static void s15_a_file_with_two_wait_queues(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+
+		pollee_open(test, &pollee, 2);
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		KUNIT_EXPECT_TRUE(test, pollee_is_polled(&pollee, 0));
+		KUNIT_EXPECT_TRUE(test, pollee_is_polled(&pollee, 1));
+		WRITE_ONCE(pollee.ready, EPOLLIN);
+		pollee_wake(&pollee, i, EPOLLIN);
+		ct_wait_done(test, c, -ECANCELED);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+static void file_refused(struct kunit *test, struct ctx *ctx, struct file *file, __poll_t events,
+			 int cause, int err)
+{
+	struct ctx_source source = { .ctx = ctx_todo() };
+
+	KUNIT_EXPECT_EQ(test, ctx_cancel_on_file(ctx, file, events, cause, &source), err);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+}
+
+static void s15_too_many_wait_queues_or_none(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct pollee pollee;
+
+	pollee_open(test, &pollee, 3);
+	file_refused(test, c, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	pollee_close(test, &pollee);
+	pollee_open(test, &pollee, 0);
+	file_refused(test, c, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	pollee_close(test, &pollee);
+	ct_expect_live(test, c);
+	ctx_put(c);
+}
+
+static void s15_other_kinds_of_file_are_refused(struct kunit *test)
+{
+	static const char * const names[] = {
+		"timerfd", "[timerfd] ", "[timerf", "[eventfd]", "[eventpoll]", "[signalfd]", ""
+	};
+	static const char * const paths[] = { "/", "/proc/self/mounts", "/dev/null" };
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct pollee pollee;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		pollee_open_as(test, &pollee, 1, names[i], &pollee_fops);
+		file_refused(test, c, pollee.file, EPOLLIN, -EIO, -EINVAL);
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 0);
+		pollee_close(test, &pollee);
+	}
+	/* What cannot be polled is always ready. */
+	pollee_open_as(test, &pollee, 0, "[timerfd]", &mute_fops);
+	file_refused(test, c, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	pollee_close(test, &pollee);
+	for (i = 0; i < ARRAY_SIZE(paths); i++) {
+		file = filp_open(paths[i], O_RDONLY, 0);
+		/* Not all of them are there on every kernel. */
+		if (IS_ERR(file))
+			continue;
+		file_refused(test, c, file, EPOLLIN, -EIO, -EINVAL);
+		fput(file);
+	}
+	ct_expect_live(test, c);
+	ctx_put(c);
+}
+
+static void s15_bad_arguments_are_refused(struct kunit *test)
+{
+	static const int bad[] = { 0, 1, -MAX_ERRNO - 1, INT_MAX, INT_MIN };
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx *v = ct_value(test, c, test, test);
+	struct ctx *w = ct_without(test, c);
+	struct pollee pollee;
+	int i;
+
+	pollee_open(test, &pollee, 1);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		file_refused(test, c, pollee.file, EPOLLIN, bad[i], -EINVAL);
+	file_refused(test, c, NULL, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, c, ERR_PTR(-EBADF), EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, c, pollee.file, EPOLLIN | EPOLLET, -EIO, -EINVAL);
+	file_refused(test, c, pollee.file, POLLFREE, -EIO, -EINVAL);
+	file_refused(test, c, pollee.file, (__force __poll_t)0x8000, -EIO, -EINVAL);
+	file_refused(test, NULL, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, ERR_PTR(-EPERM), pollee.file, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, ctx_background(), pollee.file, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, v, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, w, pollee.file, EPOLLIN, -EIO, -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx_cancel_on_file(c, pollee.file, EPOLLIN, -EIO, NULL), -EINVAL);
+	ct_expect_live(test, c);
+	ctx_cancel(c);
+	file_refused(test, c, pollee.file, EPOLLIN, -EIO, -ENOENT);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 0);
+	pollee_close(test, &pollee);
+	ctx_put(w);
+	ctx_put(v);
+	ctx_put(c);
+}
+
+static void s15_a_file_that_is_never_ready(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct ctx *c = ct_cancel(test, v);
+	struct ctx_source source;
+	struct pollee pollee;
+
+	ctx_put(v);
+	pollee_open(test, &pollee, 2);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	KUNIT_EXPECT_EQ(test, (long)file_count(pollee.file), 2L);
+	KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+	KUNIT_EXPECT_EQ(test, (long)file_count(pollee.file), 1L);
+	memset(&source, 0x6b, sizeof(source));
+	pollee_end(&pollee);
+	ctx_barrier();
+	ct_expect_live(test, c);
+	pollee_close(test, &pollee);
+	ctx_put(c);
+	ct_token_gone(test, &token);
+}
+
+/* The wait queue goes, and the memory it is in, while the file is still there. */
+static void pollee_free_queue(struct pollee *pollee, int i)
+{
+	wake_up_pollfree(pollee->heads[i]);
+	synchronize_rcu();
+	memset(pollee->heads[i], 0x6b, sizeof(*pollee->heads[i]));
+	kfree(pollee->heads[i]);
+	pollee->heads[i] = NULL;
+}
+
+static void s15_a_wait_queue_that_is_freed(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+
+		pollee_open(test, &pollee, 2);
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		pollee_free_queue(&pollee, i);
+		ct_wait_done(test, c, -ECANCELED);
+		/* The file was not asked: there may be nothing to ask. */
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 1);
+		expect_by_file(test, c);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+/* While it is being asked because of another wake-up. */
+static void s15_a_wait_queue_that_is_freed_meanwhile(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct pollee pollee;
+
+	pollee_open(test, &pollee, 1);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	pollee.blocks = true;
+	pollee_wake(&pollee, 0, EPOLLIN);
+	ct_wait_for(test, &pollee.entered);
+	pollee_free_queue(&pollee, 0);
+	complete(&pollee.answer);
+	ct_wait_done(test, c, -ECANCELED);
+	expect_by_file(test, c);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 2);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
+/* The worker is stuck in there: nobody has to wait for it, and what it finds is void. */
+static void s15_detached_while_the_file_is_asked(struct kunit *test)
+{
+	int again;
+
+	for (again = 0; again < 2; again++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		struct pollee pollee;
+
+		pollee_open(test, &pollee, 1);
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		pollee.blocks = true;
+		pollee_end(&pollee);
+		ct_wait_for(test, &pollee.entered);
+		if (again)
+			pollee_wake(&pollee, 0, EPOLLIN);
+		KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+		memset(&source, 0x6b, sizeof(source));
+		complete(&pollee.answer);
+		ctx_barrier();
+		ct_expect_live(test, c);
+		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 2);
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+}
+
+/* It was not ready when it was asked, but is by the time that this is known. */
+static void s15_woken_while_the_file_is_asked(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct pollee pollee;
+
+	pollee_open(test, &pollee, 1);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	pollee.blocks = true;
+	pollee_wake(&pollee, 0, EPOLLIN);
+	ct_wait_for(test, &pollee.entered);
+	pollee_wake(&pollee, 0, EPOLLIN);
+	pollee_wake(&pollee, 0, EPOLLIN);
+	complete(&pollee.answer);
+	/* Asked again, once for both. */
+	ct_wait_for(test, &pollee.entered);
+	ct_expect_live(test, c);
+	WRITE_ONCE(pollee.ready, EPOLLIN);
+	complete(&pollee.answer);
+	ct_wait_done(test, c, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 3);
+	expect_by_file(test, c);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
+/* Ready, and woken again before that was known: it is over, and on no queue any more. */
+static void s15_ready_and_woken_while_the_file_is_asked(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct pollee pollee;
+
+	pollee_open(test, &pollee, 1);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	pollee.blocks = true;
+	pollee_end(&pollee);
+	ct_wait_for(test, &pollee.entered);
+	pollee_wake(&pollee, 0, EPOLLIN);
+	complete(&pollee.answer);
+	ct_wait_done(test, c, -ECANCELED);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+	memset(&source, 0x6b, sizeof(source));
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 2);
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
+/* Queued behind one that keeps the worker, and taken from anywhere in that queue. */
+static void s15_detached_while_it_is_queued(struct kunit *test)
+{
+	enum { N = 5 };
+	struct ctx *c[N], *first = ct_cancel(test, ctx_background());
+	struct ctx_source source[N], stuck;
+	struct pollee pollee[N], door;
+	int out, i;
+
+	for (out = 0; out < N; out++) {
+		set_cpus_allowed_ptr(current, cpumask_of(0));
+		pollee_open(test, &door, 1);
+		KUNIT_ASSERT_EQ(test, watch(first, &door, &stuck), 0);
+		for (i = 0; i < N; i++) {
+			c[i] = ct_cancel(test, ctx_background());
+			pollee_open(test, &pollee[i], 1);
+			KUNIT_ASSERT_EQ(test, watch(c[i], &pollee[i], &source[i]), 0);
+		}
+		set_cpus_allowed_ptr(current, cpu_possible_mask);
+		door.blocks = true;
+		pollee_wake(&door, 0, EPOLLIN);
+		ct_wait_for(test, &door.entered);
+		for (i = 0; i < N; i++)
+			pollee_end(&pollee[i]);
+		KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source[out]));
+		if (out)
+			KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source[out - 1]));
+		complete(&door.answer);
+		ctx_barrier();
+		for (i = 0; i < N; i++) {
+			bool kept = i == out || i == out - 1;
+
+			KUNIT_EXPECT_EQ(test, ctx_cause(c[i]), kept ? 0 : -EIO);
+			KUNIT_EXPECT_EQ(test, atomic_read(&pollee[i].asked), kept ? 1 : 2);
+			KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source[i]));
+			pollee_close(test, &pollee[i]);
+			ctx_put(c[i]);
+		}
+		KUNIT_EXPECT_TRUE(test, ctx_source_detach(&stuck));
+		pollee_close(test, &door);
+	}
+	ct_expect_live(test, first);
+	ctx_put(first);
+}
+
+static int end_fn(void *arg)
+{
+	pollee_end(arg);
+	return 0;
+}
+
+static void s15_woken_while_it_is_detached(struct kunit *test)
+{
+	struct ct_partner partner;
+	struct pollee pollee;
+	int round;
+
+	pollee_open(test, &pollee, 1);
+	ct_partner_start(test, &partner, end_fn);
+	for (round = 0; round < ct_times(1000); round++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source source;
+		bool kept;
+		int cause;
+
+		pollee.ready = 0;
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+		ct_partner_go(&partner, &pollee);
+		ct_busy_ns(round % 100 * 100);
+		kept = ctx_source_detach(&source);
+		cause = ctx_cause(c);
+		memset(&source, 0x6b, sizeof(source));
+		KUNIT_EXPECT_EQ(test, cause, kept ? 0 : -EIO);
+		ct_partner_wait(test, &partner);
+		ctx_barrier();
+		KUNIT_EXPECT_EQ(test, ctx_cause(c), cause);
+		ctx_put(c);
+	}
+	ct_partner_stop(test, &partner);
+	pollee_close(test, &pollee);
+}
+
+static int free_queue_fn(void *arg)
+{
+	pollee_free_queue(arg, 0);
+	return 0;
+}
+
+static void s15_a_wait_queue_that_is_freed_while_it_is_detached(struct kunit *test)
+{
+	struct ct_partner partner;
+	int round;
+
+	ct_partner_start(test, &partner, free_queue_fn);
+	for (round = 0; round < ct_times(200); round++) {
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct ctx_source *source = kmalloc(sizeof(*source), GFP_KERNEL);
+		struct pollee pollee;
+		bool kept;
+
+		KUNIT_ASSERT_NOT_NULL(test, source);
+		pollee_open(test, &pollee, 1);
+		KUNIT_ASSERT_EQ(test, watch(c, &pollee, source), 0);
+		ct_partner_go(&partner, &pollee);
+		ct_busy_ns(round % 50 * 100);
+		kept = ctx_source_detach(source);
+		KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+		kfree(source);
+		ct_partner_wait(test, &partner);
+		pollee_close(test, &pollee);
+		ctx_put(c);
+	}
+	ct_partner_stop(test, &partner);
+}
+
+static struct kunit_case poll_cases[] = {
+	KUNIT_CASE(s15_a_file_cancels),
+	KUNIT_CASE(s15_a_file_that_is_ready_cancels_at_once),
+	KUNIT_CASE(s15_a_wake_up_is_only_a_hint),
+	KUNIT_CASE(s15_errors_and_hang_ups_are_always_waited_for),
+	KUNIT_CASE(s15_a_file_with_two_wait_queues),
+	KUNIT_CASE(s15_too_many_wait_queues_or_none),
+	KUNIT_CASE(s15_other_kinds_of_file_are_refused),
+	KUNIT_CASE(s15_bad_arguments_are_refused),
+	KUNIT_CASE(s15_a_file_that_is_never_ready),
+	KUNIT_CASE(s15_a_wait_queue_that_is_freed),
+	KUNIT_CASE(s15_a_wait_queue_that_is_freed_meanwhile),
+	KUNIT_CASE(s15_detached_while_the_file_is_asked),
+	KUNIT_CASE(s15_woken_while_the_file_is_asked),
+	KUNIT_CASE(s15_ready_and_woken_while_the_file_is_asked),
+	KUNIT_CASE(s15_detached_while_it_is_queued),
+	KUNIT_CASE_SLOW(s15_woken_while_it_is_detached),
+	KUNIT_CASE_SLOW(s15_a_wait_queue_that_is_freed_while_it_is_detached),
+	{ }
+};
+
+static struct kunit_suite poll_suite = {
+	.name = "ctx_poll",
+	.test_cases = poll_cases,
+};
+
+kunit_test_suite(poll_suite);
