@@ -482,6 +482,19 @@ bool ctx_source_detach(struct ctx_source *source);
 int ctx_cancel_on_file(struct ctx *ctx, struct file *file, __poll_t events, int cause,
 		       struct ctx_source *source);
 
+#ifdef CONFIG_DMA_SHARED_BUFFER
+int ctx_cancel_on_fence(struct ctx *ctx, struct dma_fence *fence, int cause,
+			struct ctx_source *source);
+#else
+static inline int ctx_cancel_on_fence(struct ctx *ctx, struct dma_fence *fence, int cause,
+				      struct ctx_source *source)
+{
+	if (source)
+		source->ctx = NULL;
+	return -EOPNOTSUPP;
+}
+#endif
+
 /* Threads */
 __printf(4, 5)
 struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx, void *data),
