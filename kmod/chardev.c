@@ -262,6 +262,7 @@ union ctx_arg {
 	struct ctx_ioc_restrict restrict_to;
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
+	struct ctx_ioc_watch watch;
 	struct ctx_ioc_on_done on_done;
 	struct ctx_ioc_bind bind;
 };
@@ -529,6 +530,19 @@ static long ctx_ioc_next(struct ctx_file *cf, union ctx_arg *arg)
 	return 0;
 }
 
+/* Events as poll(2) has them, of which not all are the same on every machine. */
+static long ctx_ioc_watch(struct ctx_file *cf, union ctx_arg *arg)
+{
+	const struct ctx_ioc_watch *watch = &arg->watch;
+	const u32 events = watch->events ?: POLLIN;
+
+	if (watch->flags || watch->reserved || watch->cause > CTX_CAUSE_MAX ||
+	    events != mangle_poll(demangle_poll(events)))
+		return -EINVAL;
+	return ctx_watch_add(cf->ctx, watch->fd, demangle_poll(events),
+			     watch->cause ? -(int)watch->cause : -ECANCELED);
+}
+
 static long ctx_ioc_on_done(struct ctx_file *cf, union ctx_arg *arg)
 {
 	const struct ctx_ioc_on_done *on_done = &arg->on_done;
@@ -575,6 +589,8 @@ static const struct ctx_ioctl {
 		  struct ctx_ioc_restrict, reserved, false),
 	CTX_IOCTL(CTX_IOC_OPEN, ctx_ioc_open, 0, struct ctx_ioc_open, reserved, false),
 	CTX_IOCTL(CTX_IOC_NEXT, ctx_ioc_next, 0, struct ctx_ioc_next, id, true),
+	CTX_IOCTL(CTX_IOC_WATCH, ctx_ioc_watch, CTX_RIGHT_CANCEL,
+		  struct ctx_ioc_watch, reserved, false),
 	CTX_IOCTL(CTX_IOC_ON_DONE, ctx_ioc_on_done, CTX_RIGHT_OBSERVE,
 		  struct ctx_ioc_on_done, fd, false),
 	CTX_IOCTL(CTX_IOC_BIND, ctx_ioc_bind, CTX_RIGHT_DERIVE,

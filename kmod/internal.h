@@ -5,6 +5,7 @@
  *	chardev, fd  files, ioctls
  *	ambient  what a cgroup is bound to
  *	ondone   what is written to files when a context is done
+ *	watch	 files that processes have contexts cancelled by
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
  *	thread, wait, after, work, describe
@@ -788,6 +789,7 @@ struct ctx_user {
 	struct user_namespace *ns;	/* where it was made: see ctx_user_ns_get() */
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
 	struct ctx_on_dones *on_dones;	/* from the first on */
+	struct hlist_head watches;	/* see watch.c */
 	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
 	u32 depth;
@@ -838,6 +840,20 @@ static inline void ctx_drop_on_dones(struct ctx *ctx)
 
 	if (ctx->kind & CTX_F_USER && user->on_dones)
 		ctx_on_dones_drop(user);
+}
+
+/* watch.c */
+int ctx_watch_add(struct ctx *ctx, int fd, __poll_t events, int cause);
+void ctx_watches_drop(struct ctx_user *user);
+void ctx_watch_flush(void);
+
+/* What @ctx, a scope of which the last reference is gone, was to be cancelled by. */
+static inline void ctx_drop_watches(struct ctx *ctx)
+{
+	struct ctx_user *user = container_of(ctx, struct ctx_user, ctx);
+
+	if (ctx->kind & CTX_F_USER && !hlist_empty(&user->watches))
+		ctx_watches_drop(user);
 }
 
 /* describe.c */

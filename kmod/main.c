@@ -20,6 +20,7 @@ void ctx_barrier(void)
 	ctx_group_flush();
 	ctx_source_flush();
 	ctx_cancel_flush();
+	ctx_watch_flush();
 	ctx_after_flush();
 	ctx_tree_flush();
 	ctx_value_flush();

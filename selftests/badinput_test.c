@@ -25,6 +25,7 @@ union argument {
 	struct ctx_ioc_restrict restrict_to;
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
+	struct ctx_ioc_watch watch;
 	struct ctx_ioc_on_done on_done;
 	unsigned char bytes[2 * PAGE];
 };
@@ -143,6 +144,11 @@ FIXTURE_VARIANT_ADD(badinput, next) {
 	.writes = true,
 };
 
+FIXTURE_VARIANT_ADD(badinput, watch) {
+	.cmd = CTX_IOC_WATCH,
+	.size = sizeof(struct ctx_ioc_watch),
+};
+
 FIXTURE_VARIANT_ADD(badinput, on_done) {
 	.cmd = CTX_IOC_ON_DONE,
 	.size = sizeof(struct ctx_ioc_on_done),
@@ -181,6 +187,8 @@ static void write_good(const struct _fixture_variant_badinput *variant, struct s
 	}
 	if (variant->cmd == CTX_IOC_OPEN)
 		arg.open.id = subject->info.id;
+	if (variant->cmd == CTX_IOC_WATCH)
+		arg.watch.fd = subject->eventfd;
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		arg.on_done.fd = subject->eventfd;
 	memcpy(where, &arg, variant->size);
@@ -468,7 +476,7 @@ TEST_F(badmember, unknown_requests)
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		for (nr = FIRST_UNKNOWN; nr < 256; nr++) {
-			if (nr == _IOC_NR(CTX_IOC_ON_DONE))
+			if (nr == _IOC_NR(CTX_IOC_WATCH) || nr == _IOC_NR(CTX_IOC_ON_DONE))
 				continue;
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), &arg));
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), NULL));

@@ -190,6 +190,19 @@ static inline __u64 ctx_next(int fd, __u64 id)
 	return ret == -ENOENT ? 0 : ret ? ~0ULL : arg.id;
 }
 
+/* @events: 0 for POLLIN; @cause: 0 for ECANCELED. */
+static inline int ctx_watch(int fd, int on, __u32 events, __u32 cause)
+{
+	struct ctx_ioc_watch arg = {
+		.size = sizeof(arg),
+		.fd = on,
+		.events = events,
+		.cause = cause,
+	};
+
+	return ctx_request(fd, CTX_IOC_WATCH, &arg);
+}
+
 static inline int ctx_on_done(int fd, int to, const void *data, __u32 len)
 {
 	struct ctx_ioc_on_done arg = {

@@ -63,6 +63,10 @@ FIXTURE_VARIANT_ADD(fault, next) {
 	.cmd = CTX_IOC_NEXT,
 };
 
+FIXTURE_VARIANT_ADD(fault, watch) {
+	.cmd = CTX_IOC_WATCH,
+};
+
 FIXTURE_VARIANT_ADD(fault, on_done) {
 	.cmd = CTX_IOC_ON_DONE,
 };
@@ -128,6 +132,8 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 	};
 	struct ctx_ioc_next next = { .size = sizeof(next) };
 
+	if (variant->cmd == CTX_IOC_WATCH)
+		return ctx_watch(self->ctx, self->pipe[0], 0, 0);
 	/* Of the kinds, the one that takes most. */
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		return ctx_on_done(self->ctx, self->pipe[1], "done", 4);

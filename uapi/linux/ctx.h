@@ -167,13 +167,14 @@ struct ctx_ioc_cancel {
  * @err: done: ECANCELED or ETIMEDOUT; 0 otherwise
  * @cause: done: the errno number given by whoever cancelled, else @err
  * @origin_pid: done: the process that cancelled, as the caller's pid namespace
- *	numbers it; 0 for a timer, an interrupt or a process outside of it
+ *	numbers it; 0 for a timer, an interrupt, a file or a process outside of it
  * @owner_uid: the user who made it, as the caller's user namespace sees him
  * @creator_pid: the process that made it, as above
  * @rights: CTX_RIGHT_* of this descriptor
  * @depth: contexts from the root: 1 for a child of Background
  * @info_flags: CTX_INFO_*
- * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq"
+ * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq", or
+ *	what was watched: "pidfd", "eventfd", "timerfd", "pipe", "socket"
  * @creator_comm: the name of the task that made it
  * @on_dones: how many were asked for by CTX_IOC_ON_DONE
  * @on_done_err: errno number of the first that failed, EAGAIN where there was no
@@ -307,6 +308,9 @@ struct ctx_ioc_link {
  * Also cancels this context when the file is ready, of which it keeps the file open
  * until then, or until the context is done or gone. Needs CTX_RIGHT_CANCEL.
  *
+ * If it is ready already, the context is done on return. If it is not ready any more by
+ * the time that the kernel has a look, it is watched on.
+ *
  * EBADF: @fd is not open. EINVAL: it is another kind of file: one that could hold
  * this context's own descriptor, as a Unix socket, an epoll set or an io_uring may,
  * would keep both for ever. EPERM: a context without CTX_RIGHT_OBSERVE. EDQUOT:
@@ -383,7 +387,7 @@ struct ctx_ioc_bind {
  * @cause: errno number
  * @pid: the process that cancelled, in the reader's pid namespace, or 0
  * @reserved: 0
- * @comm: the name of the task that cancelled, or "timer" or "irq"
+ * @comm: the name of the task that cancelled, or what did, as in CTX_IOC_INFO
  *
  * read(2) blocks until then, or gives EAGAIN with O_NONBLOCK; EINVAL for less
  * room than this structure takes; EPERM without CTX_RIGHT_OBSERVE.
