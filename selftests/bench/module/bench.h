@@ -9,6 +9,7 @@
 #define _CTX_BENCH_H
 
 #include <linux/ctx.h>
+#include <linux/dma-fence.h>
 #include <linux/types.h>
 
 #undef pr_fmt
@@ -31,6 +32,9 @@ u64 bench_tenths(u64 total, u64 count);
 u64 bench_median(u64 *samples, unsigned int count);
 void bench_fail(const char *what);
 struct ctx *bench_ctx(struct ctx *ctx);
+
+/* peers.c */
+struct dma_fence *bench_fence_new(void);
 
 /* contexts.c: asking @ctx, over and over */
 void bench_ask_err(void *ctx, unsigned int ops);
@@ -77,6 +81,7 @@ void bench_tree_free(struct bench_tree *tree);
 void bench_floor(void);
 void bench_peers(void);
 void bench_contexts(void);
+void bench_sources(void);
 void bench_timers(void);
 void bench_values(void);
 void bench_trees(void);

@@ -111,6 +111,7 @@ static int bench_run(void *unused)
 	bench_floor();
 	bench_peers();
 	bench_contexts();
+	bench_sources();
 	bench_timers();
 	bench_values();
 	bench_trees();

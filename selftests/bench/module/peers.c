@@ -49,7 +49,7 @@ static const struct dma_fence_ops bench_fence_ops = {
 	.get_timeline_name = bench_fence_name,
 };
 
-static struct dma_fence *bench_fence_new(void)
+struct dma_fence *bench_fence_new(void)
 {
 	struct dma_fence *fence = kzalloc(sizeof(*fence), GFP_KERNEL);
 
