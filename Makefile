@@ -30,8 +30,7 @@ tools:
 install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) $(KVER)
-	install -D -m 644 uapi/linux/ctx.h $(DESTDIR)$(PREFIX)/include/linux/ctx.h
-	install -D -m 755 tools/ctx $(DESTDIR)$(PREFIX)/bin/ctx
+	$(MAKE) -C tools install
 
 run shell:
 	$(script)/$@
@@ -67,8 +66,8 @@ clean:
 	[ ! -e $(KDIR) ] || $(MAKE) -C $(KDIR) M=$(CURDIR) clean
 
 help:
-	@echo 'make              build the modules for the running kernel, and the ctx command'
-	@echo 'make install      install both, and <linux/ctx.h> (as root)'
+	@echo 'make              build the modules for the running kernel, ctx and libctx'
+	@echo 'make install      install them, <linux/ctx.h> and <libctx.h> (as root)'
 	@echo '                  KVER=, KDIR=: for another kernel; PREFIX=: default $(PREFIX)'
 	@echo
 	@echo 'In a virtual machine, with nothing installed but packages:'

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include "libctx.h"
 
@@ -92,7 +93,7 @@ int ctx_from_env(void)
 	return fd < 0 ? ctx_ambient() : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
-int ctx_derive(int parent, unsigned int flags, clockid_t clock, int64_t time, int cause)
+int ctx_derive(int parent, unsigned int flags, int clock, int64_t time, int cause)
 {
 	struct ctx_ioc_derive arg = {
 		.size = sizeof(arg),
@@ -120,12 +121,12 @@ int ctx_with_timeout_cause(int parent, int64_t timeout, int cause)
 	return ctx_derive(parent, CTX_DERIVE_TIMEOUT, CLOCK_MONOTONIC, timeout, cause);
 }
 
-int ctx_with_deadline(int parent, clockid_t clock, int64_t deadline)
+int ctx_with_deadline(int parent, int clock, int64_t deadline)
 {
 	return ctx_with_deadline_cause(parent, clock, deadline, 0);
 }
 
-int ctx_with_deadline_cause(int parent, clockid_t clock, int64_t deadline, int cause)
+int ctx_with_deadline_cause(int parent, int clock, int64_t deadline, int cause)
 {
 	return ctx_derive(parent, CTX_DERIVE_DEADLINE, clock, deadline, cause);
 }

@@ -29,7 +29,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 #include <linux/ctx.h>
 
 #ifdef __cplusplus
@@ -85,10 +84,10 @@ int ctx_env_fd(void);
 int ctx_with_cancel(int parent);
 int ctx_with_timeout(int parent, int64_t timeout);
 int ctx_with_timeout_cause(int parent, int64_t timeout, int cause);
-int ctx_with_deadline(int parent, clockid_t clock, int64_t deadline);
-int ctx_with_deadline_cause(int parent, clockid_t clock, int64_t deadline, int cause);
+int ctx_with_deadline(int parent, int clock, int64_t deadline);
+int ctx_with_deadline_cause(int parent, int clock, int64_t deadline, int cause);
 int ctx_without_cancel(int parent);
-int ctx_derive(int parent, unsigned int flags, clockid_t clock, int64_t time, int cause);
+int ctx_derive(int parent, unsigned int flags, int clock, int64_t time, int cause);
 
 /*
  * Values
