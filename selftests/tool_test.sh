@@ -106,7 +106,7 @@ bad_arguments()
 		expect 125 "try 'ctx run --help'" ctx run --foo true &&
 		expect 125 "try 'ctx run --help'" ctx run -t &&
 		expect 125 "try 'ctx info --help'" ctx info -t 5 &&
-		expect 125 "one argument too many" ctx wait foo &&
+		expect 125 "'foo' is no context" ctx wait foo &&
 		expect 125 "no verb" ctx &&
 		expect 125 "no verb 'foo'" ctx foo
 }

@@ -13,26 +13,38 @@ static const char help[] =
 	"Cancellation contexts: run commands under a deadline that everything they\n"
 	"start shares, and see who ended what, when and why.\n"
 	"\n"
-	"  run    run a command under a context of its own\n"
-	"  exec   run a command under a context that is there already\n"
-	"  info   show the context that this command was started under\n"
-	"  wait   wait until that context is done, and say why\n"
+	"  run     run a command under a context of its own\n"
+	"  exec    run a command under a context that is there already\n"
+	"  tree    show the contexts there are, and what runs under them\n"
+	"  top     the same, sorted, again and again\n"
+	"  info    show one: that which this command was started under, or any\n"
+	"  get     print a value of the one that this command was started under\n"
+	"  wait    wait until contexts are done, and say why\n"
+	"  cancel  cancel contexts\n"
+	"  trace   show what happens to contexts, while it does\n"
 	"\n"
 	"'ctx VERB --help' has the options and examples of each.\n"
 	"\n"
 	"examples:\n"
 	"  ctx run -t 30s -- make check         at most 30 seconds\n"
 	"  ctx run -t 1m -k 5s -- ./server      TERM after a minute, KILL 5 s later\n"
-	"  ctx run -t 2s -- sh -c 'ctx info'    what the command sees\n";
+	"  ctx run -t 2s -- sh -c 'ctx info'    what the command sees\n"
+	"  ctx tree --watch                     what is there, and what ended why\n"
+	"  ctx cancel 42 -c EIO                 ends context 42 and all below it\n";
 
 static const struct verb {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-	{ "run",  cmd_run },
-	{ "exec", cmd_exec },
-	{ "info", cmd_info },
-	{ "wait", cmd_wait },
+	{ "run",    cmd_run },
+	{ "exec",   cmd_exec },
+	{ "tree",   cmd_tree },
+	{ "top",    cmd_top },
+	{ "info",   cmd_info },
+	{ "get",    cmd_get },
+	{ "wait",   cmd_wait },
+	{ "cancel", cmd_cancel },
+	{ "trace",  cmd_trace },
 };
 
 static void vcomplain(const char *fmt, va_list args)
@@ -87,7 +99,12 @@ void die_of_usage(const char *verb)
 int show_help(const char *text)
 {
 	fputs(text, stdout);
-	if (fflush(stdout))
+	return flush_output();
+}
+
+int flush_output(void)
+{
+	if (fflush(stdout) || ferror(stdout))
 		die("cannot write: %s", strerror(errno));
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Durations, signals and descriptors as people write them. */
+/* Durations, signals, causes, contexts and descriptors as people write them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -113,6 +113,57 @@ int parse_signal(const char *text, int *number)
 int parse_descriptor(const char *text, int *fd)
 {
 	return parse_number(text, INT_MAX, fd);
+}
+
+/* A number above 0. */
+int parse_count(const char *text, int *count)
+{
+	return parse_number(text, INT_MAX, count) || !*count ? -1 : 0;
+}
+
+/* ECANCELED, ecanceled or 125. Returns -1 if there is no such errno. */
+int parse_cause(const char *text, int *cause)
+{
+	if (!parse_number(text, CTX_CAUSE_MAX, cause))
+		return *cause ? 0 : -1;
+	for (int i = 1; i <= CTX_CAUSE_MAX; i++) {
+		const char *name = strerrorname_np(i);
+
+		if (name && !strcasecmp(name, text)) {
+			*cause = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* The number of a context. Returns -1 if @text is none; Background has none. */
+int parse_id(const char *text, uint64_t *id)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	*id = strtoull(text, &end, 10);
+	return errno || *end || !*id ? -1 : 0;
+}
+
+/* All of @texts, to be freed. Ends the program if one is no number of a context. */
+uint64_t *parse_ids(char **texts, size_t *nr)
+{
+	uint64_t *ids;
+
+	for (*nr = 0; texts[*nr]; ++*nr)
+		;
+	ids = calloc(*nr + 1, sizeof(*ids));
+	if (!ids)
+		die("out of memory");
+	for (size_t i = 0; i < *nr; i++)
+		if (parse_id(texts[i], &ids[i]))
+			die("'%s' is no context: give its number, as 'ctx tree' shows it",
+			    texts[i]);
+	return ids;
 }
 
 /* The name without SIG, or the number of a signal that has none. */

@@ -27,18 +27,48 @@ __noreturn __printf(1, 2) void die(const char *fmt, ...);
 __noreturn void die_of_device(void);
 __noreturn void die_of_usage(const char *verb);
 int show_help(const char *text);
+int flush_output(void);
 
 /* parse.c */
 int parse_duration(const char *text, int64_t *ns);
 int parse_signal(const char *text, int *number);
 int parse_descriptor(const char *text, int *fd);
+int parse_count(const char *text, int *count);
+int parse_cause(const char *text, int *cause);
+int parse_id(const char *text, uint64_t *id);
+uint64_t *parse_ids(char **texts, size_t *nr);
 const char *signal_name(int number);
 
+/* text.c */
+const char *errno_name(unsigned int number);
+const char *errno_text(unsigned int number);
+const char *state_text(unsigned int err);
+const char *span_text(int64_t ns);
+const char *short_span(int64_t ns);
+const char *when_text(int64_t time);
+const char *who_text(const char *comm, unsigned int pid);
+const char *user_name(unsigned int uid);
+int64_t clock_ns(clockid_t clock);
+int64_t time_left(const struct ctx_ioc_info *info, int64_t now);
+size_t char_length(const char *text, size_t size);
+void make_harmless(char *text);
+bool use_utf8(void);
+bool use_colour(void);
+
 /* show.c */
-extern const char info_help[], wait_help[];
+extern const char info_help[];
 int cmd_info(int argc, char **argv);
-int cmd_wait(int argc, char **argv);
+int env_or_die(void);
+__noreturn void die_of_descriptor(int fd);
 void print_end(FILE *out, const struct ctx_event *event);
+
+/* the other verbs, each in the file of its name */
+int cmd_cancel(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_tree(int argc, char **argv);
+int cmd_wait(int argc, char **argv);
 
 /* run.c */
 extern const char run_help[];
