@@ -38,8 +38,8 @@ run shell:
 test:
 	$(script)/test full
 
-test-intree:
-	$(script)/test intree
+test-intree test-deb:
+	$(script)/test $(@:test-%=%)
 
 test-quick:
 	$(script)/test quick
@@ -50,6 +50,9 @@ check:
 intree patches:
 	@[ -n "$(KSRC)" ] || { echo "Say KSRC=: the directory of a kernel's source" >&2; exit 1; }
 	@packaging/intree/$@ "$(KSRC)"
+
+deb:
+	@packaging/deb
 
 bench:
 	@env -u MAKEFLAGS -u MFLAGS selftests/bench/bench
@@ -80,14 +83,16 @@ help:
 	@echo 'make test-quick   those that take less than a minute'
 	@echo 'make check        the static checks only'
 	@echo 'make test-intree  ctx as a part of the kernel: kunit.py, on UML and x86_64'
+	@echo 'make test-deb     the Debian packages, in a Debian system that is installed for it'
 	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
 	@echo 'make bench-quick  the same without the big sizes'
 	@echo 'make bench-keep   the same as make bench, kept in Documentation/performance'
 	@echo
+	@echo 'make deb               Debian packages: ctx-dkms, libctx0, libctx-dev, ctx-tools; in build/deb'
 	@echo 'make intree KSRC=DIR   put ctx into the kernel sources in DIR, as a part of them'
 	@echo 'make patches KSRC=DIR  the same as a series of patches, in build/patches'
 	@echo
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
-.PHONY: all modules tools install run shell test test-intree test-quick check intree patches \
+.PHONY: all modules tools install run shell test test-deb test-intree test-quick check deb intree patches \
 	bench bench-quick bench-keep clean help
