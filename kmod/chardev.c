@@ -32,6 +32,10 @@ static_assert(CTX_CAUSE_MAX == MAX_ERRNO);
 static const struct file_operations ctx_fops;
 static struct kmem_cache *ctx_file_cache;
 
+/* Bits of ->watched: see ctx_file_watch() and ctx_file_signal(). */
+#define CTX_FILE_WATCHED	0
+#define CTX_FILE_SIGNALLED	1
+
 /* The count of files that hold CTX_RIGHT_CANCEL; NULL where nobody counts. */
 static atomic_t *ctx_file_cancellers(const struct ctx_file *cf)
 {
@@ -103,6 +107,7 @@ static int ctx_file_open(struct inode *inode, struct file *file)
 	if (IS_ERR(cf))
 		return PTR_ERR(cf);
 	file->private_data = cf;
+	file->f_mode |= FMODE_NOWAIT;
 	return nonseekable_open(inode, file);
 }
 
@@ -127,6 +132,7 @@ static int ctx_install_file(struct ctx_file *cf, u32 flags)
 		fd = PTR_ERR(file);
 		goto err_file;
 	}
+	file->f_mode |= FMODE_NOWAIT;
 	fd_install(fd, file);
 	return fd;
 
@@ -171,6 +177,13 @@ static bool ctx_is_queue_long(const struct wait_queue_head *wait)
 	return wait->head.next != wait->head.prev;
 }
 
+/* Done: the signal that was asked for, once. */
+static void ctx_file_signal(struct ctx_file *cf)
+{
+	if (READ_ONCE(cf->fasync) && !test_and_set_bit(CTX_FILE_SIGNALLED, &cf->watched))
+		kill_fasync(&cf->fasync, SIGIO, POLL_IN);
+}
+
 /*
  * One who polls, as most have, is woken under the lock taken here: wake_up_poll()
  * would be 45 instructions more, for stopping halfway through a long queue. Where
@@ -182,19 +195,20 @@ static void ctx_file_wake(struct ctx *ctx, struct ctx_callback *cb)
 	unsigned long flags;
 
 	spin_lock_irqsave(&cf->wait.lock, flags);
-	if (unlikely(ctx_is_queue_long(&cf->wait))) {
+	if (likely(!ctx_is_queue_long(&cf->wait))) {
+		wake_up_locked_poll(&cf->wait, EPOLLIN | EPOLLRDNORM);
+		spin_unlock_irqrestore(&cf->wait.lock, flags);
+	} else {
 		spin_unlock_irqrestore(&cf->wait.lock, flags);
 		wake_up_poll(&cf->wait, EPOLLIN | EPOLLRDNORM);
-		return;
 	}
-	wake_up_locked_poll(&cf->wait, EPOLLIN | EPOLLRDNORM);
-	spin_unlock_irqrestore(&cf->wait.lock, flags);
+	ctx_file_signal(cf);
 }
 
 /* Registered once; done already, it wakes those who looked before it was set. */
 static void ctx_file_watch(struct ctx_file *cf)
 {
-	if (test_and_set_bit(0, &cf->watched))
+	if (test_and_set_bit(CTX_FILE_WATCHED, &cf->watched))
 		return;
 	if (ctx_callback_add(cf->ctx, &cf->cb, ctx_file_wake) == -ENOENT)
 		ctx_file_wake(cf->ctx, &cf->cb);
@@ -209,6 +223,34 @@ static __poll_t ctx_file_poll(struct file *file, poll_table *pt)
 	poll_wait(file, &cf->wait, pt);
 	ctx_file_watch(cf);
 	return ctx_is_done(cf->ctx) ? EPOLLIN | EPOLLRDNORM : 0;
+}
+
+/*
+ * O_ASYNC is set, or taken away; fcntl(2) says who gets the signal, and the kernel
+ * looks whether he may. It comes at once if the context is done already.
+ */
+static int ctx_file_fasync(int fd, struct file *file, int on)
+{
+	struct ctx_file *cf = file->private_data;
+	int err;
+
+	if (on && !(cf->rights & CTX_RIGHT_OBSERVE))
+		return -EPERM;
+	err = fasync_helper(fd, file, on, &cf->fasync);
+	if (err < 0 || !on) {
+		clear_bit(CTX_FILE_SIGNALLED, &cf->watched);
+		return err;
+	}
+	ctx_file_watch(cf);
+	/*
+	 * The callback may have been registered by a poll. If it has this lock after
+	 * us, it sees what was added; if before, we see that the context is done.
+	 */
+	spin_lock_irq(&cf->wait.lock);
+	spin_unlock_irq(&cf->wait.lock);
+	if (ctx_is_done(cf->ctx))
+		ctx_file_signal(cf);
+	return err;
 }
 
 /* Who ended it, as the current task's pid namespace numbers him. */
@@ -696,6 +738,7 @@ static const struct file_operations ctx_fops = {
 	.open = ctx_file_open,
 	.release = ctx_file_release,
 	.poll = ctx_file_poll,
+	.fasync = ctx_file_fasync,
 	.read_iter = ctx_file_read_iter,
 	.unlocked_ioctl = ctx_file_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -716,6 +759,7 @@ static void ctx_file_ctor(void *object)
 	struct ctx_file *cf = object;
 
 	init_waitqueue_head(&cf->wait);
+	cf->fasync = NULL;
 }
 
 int ctx_chardev_init(void)

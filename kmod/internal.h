@@ -757,9 +757,10 @@ struct ctx_bytes {
 struct ctx_file {
 	struct ctx *ctx;
 	u32 rights;
-	unsigned long watched;		/* bit 0: cb was registered */
+	unsigned long watched;		/* bit 0: cb was registered; see chardev.c */
 	struct ctx_callback cb;		/* from the first poll on */
 	wait_queue_head_t wait;
+	struct fasync_struct *fasync;	/* NULL whenever the file is not open */
 	atomic_t *cancellers;		/* of a context that no process made: see fd.c */
 };
 

@@ -439,6 +439,7 @@ static void ctx_user_ctor(void *object)
 	ctx_scope_setup(&user->scope);
 	INIT_HLIST_HEAD(&user->watches);
 	init_waitqueue_head(&user->file.wait);
+	user->file.fasync = NULL;
 }
 
 int ctx_user_init(void)
