@@ -8,6 +8,7 @@
  *	watch	 files that processes have contexts cancelled by
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
+ *	device	 contexts of devices
  *	thread, wait, after, work, describe
  *	fence, poll  what may be a source
  *	source	 what cancels contexts when it is done itself

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the suites share; see test.h. */
 #include <linux/cpumask.h>
+#include <linux/dcache.h>
+#include <linux/debugfs.h>
+#include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
@@ -372,6 +375,20 @@ void ct_partner_stop(struct kunit *test, struct ct_partner *partner)
 	ct_helper_join(test, &partner->helper);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 }
+
+#ifdef CONFIG_FAULT_INJECTION
+void *ct_failslab(struct kunit *test, const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
+	void *setting = file ? d_inode(file)->i_private : NULL;
+
+	dput(file);
+	dput(dir);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, setting);
+	return setting;
+}
+#endif
 
 MODULE_DESCRIPTION("KUnit suites of ctx");
 MODULE_LICENSE("GPL");

@@ -1,33 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* S2: every allocation can fail, and nothing is linked or lost then. */
-#include <linux/dcache.h>
-#include <linux/debugfs.h>
-#include <linux/fs.h>
-
 #include "test.h"
 
 #ifdef CONFIG_FAULT_INJECTION
-
-/* What /sys/kernel/debug/failslab would set, mounted or not. */
-static void *failslab_setting(struct kunit *test, const char *name)
-{
-	struct dentry *dir = debugfs_lookup("failslab", NULL);
-	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
-	void *setting = file ? d_inode(file)->i_private : NULL;
-
-	dput(file);
-	dput(dir);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, setting);
-	return setting;
-}
 
 static bool *spares_sleepers;
 static unsigned long *verbose, old_verbose;
 
 static int oom_init(struct kunit *test)
 {
-	spares_sleepers = failslab_setting(test, "ignore-gfp-wait");
-	verbose = failslab_setting(test, "verbose");
+	spares_sleepers = ct_failslab(test, "ignore-gfp-wait");
+	verbose = ct_failslab(test, "verbose");
 	old_verbose = *verbose;
 	*verbose = 0;
 	*spares_sleepers = false;

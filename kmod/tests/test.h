@@ -215,6 +215,9 @@ void ct_partner_go(struct ct_partner *partner, void *arg);
 int ct_partner_wait(struct kunit *test, struct ct_partner *partner);
 void ct_partner_stop(struct kunit *test, struct ct_partner *partner);
 
+/* What /sys/kernel/debug/failslab would set, mounted or not. */
+void *ct_failslab(struct kunit *test, const char *name);
+
 /* Cases that take more than a second; older kernels do not ask. */
 #ifndef KUNIT_CASE_SLOW
 #define KUNIT_CASE_SLOW KUNIT_CASE

@@ -41,6 +41,8 @@
 struct ctx_fired;
 struct ctx_value;
 struct file;
+
+struct device;
 struct pid;
 
 /*
@@ -609,5 +611,8 @@ static inline void ctx_work_on_drop(struct ctx_work *work,
 struct ctx *ctx_get_from_fd(int fd, u32 rights);
 int ctx_install_fd(struct ctx *ctx, u32 rights, u32 flags);
 struct ctx *ctx_of_task(struct task_struct *task);
+
+/* Devices */
+struct ctx *devm_ctx_with_cancel(struct device *dev, struct ctx *parent);
 
 #endif /* _LINUX_CTX_H */

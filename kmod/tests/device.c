@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Contexts that end when a driver is unbound: a bus, devices and a driver of our own. */
+#include <linux/device.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "test.h"
+
+enum { PER_DEVICE = 3 };
+
+struct gadget {
+	struct device dev;
+	struct kunit *test;
+	struct ctx *parent;
+	struct ctx *ctx[PER_DEVICE];	/* each with a reference of the test's */
+	struct ctx_thread *thread;	/* stalled, until its context is done */
+	int contexts;			/* how many to make */
+	int ret;			/* what probe returns */
+	int probes;
+	int removes;
+	int err;			/* in remove */
+	int cause;
+	int joined;
+	struct completion freed;
+};
+
+static struct gadget *gadget_of(struct device *dev)
+{
+	return container_of(dev, struct gadget, dev);
+}
+
+static int stalled_fn(struct ctx *ctx, void *data)
+{
+	return ctx_wait(ctx);
+}
+
+static int gadget_probe(struct device *dev)
+{
+	struct gadget *gadget = gadget_of(dev);
+	int i;
+
+	gadget->probes++;
+	for (i = 0; i < gadget->contexts; i++) {
+		struct ctx *ctx = devm_ctx_with_cancel(dev, gadget->parent);
+
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+		ctx_put(gadget->ctx[i]);
+		gadget->ctx[i] = ctx_get(ctx);
+	}
+	if (gadget->ret)
+		return gadget->ret;
+	if (gadget->contexts)
+		gadget->thread = ctx_thread_run(gadget->ctx[0], stalled_fn, NULL, "gadget");
+	return PTR_ERR_OR_ZERO(gadget->thread);
+}
+
+static void gadget_remove(struct device *dev)
+{
+	struct gadget *gadget = gadget_of(dev);
+
+	gadget->removes++;
+	if (!gadget->contexts)
+		return;
+	gadget->err = ctx_err(gadget->ctx[0]);
+	gadget->cause = ctx_cause(gadget->ctx[0]);
+	gadget->joined = ctx_thread_join(gadget->thread);
+	gadget->thread = NULL;
+}
+
+static struct bus_type gadget_bus = {
+	.name = "ctx_kunit",
+	.probe = gadget_probe,
+	.remove = gadget_remove,
+};
+
+static struct device_driver gadget_driver = {
+	.name = "ctx_kunit",
+	.bus = &gadget_bus,
+};
+
+static void gadget_release(struct device *dev)
+{
+	complete(&gadget_of(dev)->freed);
+}
+
+static struct gadget *gadget_new(struct kunit *test, struct ctx *parent, int contexts)
+{
+	struct gadget *gadget = kunit_kzalloc(test, sizeof(*gadget), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, gadget);
+	gadget->test = test;
+	gadget->parent = parent;
+	gadget->contexts = contexts;
+	init_completion(&gadget->freed);
+	gadget->dev.bus = &gadget_bus;
+	gadget->dev.release = gadget_release;
+	return gadget;
+}
+
+static void gadget_add(struct kunit *test, struct gadget *gadget, int id)
+{
+	device_initialize(&gadget->dev);
+	KUNIT_ASSERT_EQ(test, dev_set_name(&gadget->dev, "gadget%d", id), 0);
+	KUNIT_ASSERT_EQ(test, device_add(&gadget->dev), 0);
+}
+
+static void gadget_gone(struct kunit *test, struct gadget *gadget)
+{
+	int i;
+
+	device_unregister(&gadget->dev);
+	ct_wait_for(test, &gadget->freed);
+	for (i = 0; i < PER_DEVICE; i++)
+		ctx_put(gadget->ctx[i]);
+}
+
+static int device_init(struct kunit *test)
+{
+	int err = bus_register(&gadget_bus);
+
+	if (err)
+		return err;
+	err = driver_register(&gadget_driver);
+	if (err)
+		bus_unregister(&gadget_bus);
+	return err;
+}
+
+static void device_exit(struct kunit *test)
+{
+	driver_unregister(&gadget_driver);
+	bus_unregister(&gadget_bus);
+}
+
+static void device_arguments_are_checked(struct kunit *test)
+{
+	struct gadget *gadget = gadget_new(test, ctx_background(), 0);
+
+	gadget_add(test, gadget, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(devm_ctx_with_cancel(NULL, ctx_background())), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(devm_ctx_with_cancel(&gadget->dev, NULL)), -EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(devm_ctx_with_cancel(&gadget->dev, ERR_PTR(-EIO))), -EIO);
+	gadget_gone(test, gadget);
+}
+
+/* All of its contexts, in remove() already, so that it does not wait for ever. */
+static void device_unbinding_ends_its_contexts_before_remove(struct kunit *test)
+{
+	int how, i;
+
+	for (how = 0; how < 3; how++) {
+		struct ct_token token;
+		struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+		struct ctx *p = ct_cancel(test, v);
+		struct gadget *gadget = gadget_new(test, p, PER_DEVICE);
+		struct gadget *other = gadget_new(test, ctx_background(), 1);
+
+		ctx_put(v);
+		gadget_add(test, gadget, 0);
+		gadget_add(test, other, 1);
+		KUNIT_ASSERT_EQ(test, gadget->probes, 1);
+		for (i = 0; i < PER_DEVICE; i++)
+			ct_expect_live(test, gadget->ctx[i]);
+		if (how == 0) {
+			device_release_driver(&gadget->dev);
+		} else if (how == 1) {
+			device_del(&gadget->dev);
+		} else {
+			driver_unregister(&gadget_driver);
+			KUNIT_EXPECT_EQ(test, other->removes, 1);
+			KUNIT_ASSERT_EQ(test, driver_register(&gadget_driver), 0);
+			/* Bound again, with new ones. */
+			KUNIT_EXPECT_EQ(test, gadget->probes, 2);
+			KUNIT_EXPECT_EQ(test, other->probes, 2);
+			ct_expect_live(test, gadget->ctx[0]);
+			device_release_driver(&gadget->dev);
+		}
+		KUNIT_EXPECT_EQ(test, gadget->removes, gadget->probes);
+		KUNIT_EXPECT_EQ(test, gadget->err, -ECANCELED);
+		KUNIT_EXPECT_EQ(test, gadget->cause, -ENODEV);
+		KUNIT_EXPECT_EQ(test, gadget->joined, -ECANCELED);
+		for (i = 0; i < PER_DEVICE; i++)
+			ct_expect_done(test, gadget->ctx[i], -ECANCELED, -ENODEV);
+		/* Nobody else's. */
+		ct_expect_live(test, other->ctx[0]);
+		ct_expect_live(test, p);
+		gadget_gone(test, other);
+		if (how == 1)
+			put_device(&gadget->dev);
+		else
+			device_unregister(&gadget->dev);
+		ct_wait_for(test, &gadget->freed);
+		for (i = 0; i < PER_DEVICE; i++)
+			ctx_put(gadget->ctx[i]);
+		ctx_put(p);
+		ct_token_gone(test, &token);
+	}
+}
+
+/* Only devres has a reference, and gives it back. */
+static void device_contexts_are_put_with_its_resources(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct gadget *gadget = gadget_new(test, v, 1);
+
+	gadget_add(test, gadget, 0);
+	ctx_put(v);
+	ctx_put(gadget->ctx[0]);
+	gadget->ctx[0] = NULL;
+	gadget->contexts = 0;
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+	/* remove() does not look at the context, which is there only for the thread. */
+	device_release_driver(&gadget->dev);
+	KUNIT_EXPECT_EQ(test, ctx_thread_join(gadget->thread), -ECANCELED);
+	ct_token_gone(test, &token);
+	gadget_gone(test, gadget);
+}
+
+static void device_probe_that_fails_ends_them(struct kunit *test)
+{
+	static const int errs[] = { -ENXIO, -EIO, -EPROBE_DEFER };
+	int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(errs); i++) {
+		struct ct_token token;
+		struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+		struct gadget *gadget = gadget_new(test, v, PER_DEVICE);
+
+		gadget->ret = errs[i];
+		gadget_add(test, gadget, 0);
+		ctx_put(v);
+		KUNIT_EXPECT_GE(test, gadget->probes, 1);
+		KUNIT_EXPECT_EQ(test, gadget->removes, 0);
+		for (k = 0; k < PER_DEVICE; k++)
+			ct_expect_done(test, gadget->ctx[k], -ECANCELED, -ENODEV);
+
+		/* The next probe has others. */
+		gadget->parent = ctx_background();
+		gadget->ret = 0;
+		KUNIT_EXPECT_EQ(test, device_attach(&gadget->dev), 1);
+		ct_token_gone(test, &token);
+		ct_expect_live(test, gadget->ctx[0]);
+		gadget_gone(test, gadget);
+		KUNIT_EXPECT_EQ(test, gadget->removes, 1);
+		KUNIT_EXPECT_EQ(test, gadget->cause, -ENODEV);
+	}
+}
+
+static void device_context_keeps_an_earlier_cause(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct gadget *gadget = gadget_new(test, p, 2);
+
+	gadget_add(test, gadget, 0);
+	ctx_cancel_cause(p, -EPIPE);
+	device_release_driver(&gadget->dev);
+	KUNIT_EXPECT_EQ(test, gadget->cause, -EPIPE);
+	ct_expect_done(test, gadget->ctx[1], -ECANCELED, -EPIPE);
+	gadget_gone(test, gadget);
+	ctx_put(p);
+}
+
+static void device_without_a_bus_ends_them_when_it_goes(struct kunit *test)
+{
+	struct device *root = root_device_register("ctx_kunit_root");
+	struct ctx *c;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, root);
+	c = ctx_get(ct_must(test, devm_ctx_with_cancel(root, ctx_background())));
+	ct_expect_live(test, c);
+	root_device_unregister(root);
+	ct_expect_done(test, c, -ECANCELED, -ENODEV);
+	ctx_put(c);
+}
+
+/* By the one who unbinds, and he is who it says it was. */
+static void device_context_knows_who_unbound(struct kunit *test)
+{
+	struct gadget *gadget = gadget_new(test, ctx_background(), 1);
+	struct ctx_origin origin;
+	struct ct_probe probe;
+
+	gadget_add(test, gadget, 0);
+	ct_probe_add(test, &probe, gadget->ctx[0]);
+	device_release_driver(&gadget->dev);
+	KUNIT_EXPECT_EQ(test, atomic_read(&probe.runs), 1);
+	KUNIT_EXPECT_PTR_EQ(test, probe.task, current);
+	KUNIT_EXPECT_EQ(test, ctx_origin(gadget->ctx[0], &origin), 0);
+	KUNIT_EXPECT_PTR_EQ(test, origin.ctx, gadget->ctx[0]);
+	KUNIT_EXPECT_EQ(test, origin.pid, task_tgid_nr(current));
+	gadget_gone(test, gadget);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+static void device_context_without_memory_is_enomem(struct kunit *test)
+{
+	struct gadget *gadget = gadget_new(test, ctx_background(), 0);
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	unsigned int nth, left = 0, failures = 0;
+	bool *spares = ct_failslab(test, "ignore-gfp-wait");
+
+	gadget_add(test, gadget, 0);
+	*spares = false;
+	for (nth = 1; !left && nth < 100; nth++) {
+		struct ctx *c;
+
+		WRITE_ONCE(current->fail_nth, nth);
+		c = devm_ctx_with_cancel(&gadget->dev, v);
+		left = READ_ONCE(current->fail_nth);
+		WRITE_ONCE(current->fail_nth, 0);
+		if (IS_ERR(c)) {
+			KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
+			failures++;
+		}
+	}
+	*spares = true;
+	KUNIT_EXPECT_NE(test, left, 0U);
+	/* Its own, the context, the bus's and devres's. */
+	KUNIT_EXPECT_EQ(test, failures, 4U);
+	ctx_put(v);
+	gadget_gone(test, gadget);
+	ct_token_gone(test, &token);
+}
+#endif
+
+static struct kunit_case device_cases[] = {
+	KUNIT_CASE(device_arguments_are_checked),
+	KUNIT_CASE(device_unbinding_ends_its_contexts_before_remove),
+	KUNIT_CASE(device_contexts_are_put_with_its_resources),
+	KUNIT_CASE(device_probe_that_fails_ends_them),
+	KUNIT_CASE(device_context_keeps_an_earlier_cause),
+	KUNIT_CASE(device_without_a_bus_ends_them_when_it_goes),
+	KUNIT_CASE(device_context_knows_who_unbound),
+#ifdef CONFIG_FAULT_INJECTION
+	KUNIT_CASE(device_context_without_memory_is_enomem),
+#endif
+	{ }
+};
+
+static struct kunit_suite device_suite = {
+	.name = "ctx_device",
+	.init = device_init,
+	.exit = device_exit,
+	.test_cases = device_cases,
+};
+
+kunit_test_suite(device_suite);
