@@ -480,6 +480,21 @@ left_behind()
 	removed
 }
 
+# Whoever has closed CTX_FD, or does not know it, runs under the cgroup's context.
+ambient()
+{
+	expect 0 'deadline  in [0-9.]* s' ctx run -t 50 -- env -u CTX_FD ctx run -- ctx info &&
+		expect 0 'deadline  in [0-9.]* s' ctx run -t 50 -- sh -c '
+			eval "exec $CTX_FD>&-"
+			ctx run -- ctx info' &&
+		expect 0 'rights    derive observe' ctx run -- env -u CTX_FD ctx run -- ctx info &&
+		expect 124 '' ctx run -t 0.1 -- env -u CTX_FD ctx run -t 9 cat "$silence" &&
+		expect 0 'names a context that is not below the ambient one' \
+			ctx run -- sh -c 'CTX_FD=9 ctx run -v true 9<> /dev/ctx' &&
+		expect 0 'depth     2' ctx run -- sh -c 'CTX_FD=9 ctx run ctx info 9<> /dev/ctx' &&
+		no_groups_left
+}
+
 values()
 {
 	expect 0 'depth     4' ctx run --value a=1 --value 'b=x y' -- ctx info &&
@@ -508,7 +523,7 @@ exec_by_id()
 	kill $first
 	wait
 	[ "$status" = 143 ] || { echo "# status $status"; return 1; }
-	expect 125 "there is no context $id" ctx exec "$id" true &&
+	expect 125 "there is no context 99999999" ctx exec 99999999 true &&
 		expect 125 "'x' is no context's number" ctx exec x true &&
 		expect 125 "no command" ctx exec 1 -- &&
 		expect 125 "no command" ctx exec
@@ -624,6 +639,7 @@ test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind
+test_case "the ambient context" ambient
 test_case "values" values
 test_case "exec: under a context by its number" exec_by_id
 test_case "exec: ends with that context" exec_ends_with_it
