@@ -12,6 +12,9 @@
  * Each is also measured with a place of its own for each CPU ("private"), and so
  * is reading the clock, as every cancellation does: what does not scale there
  * does not scale where more is shared.
+ *
+ * The time of a round is the processor's counter, read once in a while, whatever
+ * the system has for a clock: one that CPU 0 moves on stands still with it.
  */
 #include <linux/cpumask.h>
 #include <linux/ctx.h>
@@ -22,18 +25,20 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 #include <linux/spinlock.h>
+#include <linux/timex.h>
 
 #include "load.h"
 
 #define LOAD_MAX_CPUS	8
 #define LOAD_MAX_ROUNDS	101
+#define LOAD_CHUNK	64	/* contexts or objects, one after the other */
 
 struct load_lane;
 
 struct load_kind {
 	const char *name;
 	int (*chunk)(struct load_lane *lane);
-	unsigned int ops;	/* in a chunk, at whose end the clock is read */
+	unsigned int ops;	/* in a chunk, at whose end the counter is read */
 	bool shared;		/* all lanes work on the first one's place */
 };
 
@@ -48,7 +53,7 @@ struct load_race {
 	const struct load_kind *kind;
 	unsigned int cpus;
 	atomic_t ready;
-	u64 start;		/* 0 until all are ready */
+	u64 start;		/* in cycles; 0 until all are ready */
 	u64 end;
 };
 
@@ -97,7 +102,7 @@ static int load_chunk_list(struct load_lane *lane)
 	unsigned long flags;
 	int i;
 
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < LOAD_CHUNK; i++) {
 		item = kmem_cache_alloc(load_items, GFP_KERNEL);
 		if (!item)
 			return -ENOMEM;
@@ -117,7 +122,7 @@ static int load_chunk_derive(struct load_lane *lane)
 	struct ctx *parent = lane->place->parent, *ctx;
 	int i;
 
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < LOAD_CHUNK; i++) {
 		ctx = ctx_with_cancel(parent, GFP_KERNEL);
 		if (IS_ERR(ctx))
 			return PTR_ERR(ctx);
@@ -142,10 +147,10 @@ static const struct load_kind load_free = { "free", load_chunk_free, 1000, false
 
 static const struct load_kind load_kinds[] = {
 	{ "clock", load_chunk_clock, 100, false },
-	{ "list.private", load_chunk_list, 16, false },
-	{ "list.shared", load_chunk_list, 16, true },
-	{ "derive.private", load_chunk_derive, 16, false },
-	{ "derive.shared", load_chunk_derive, 16, true },
+	{ "list.private", load_chunk_list, LOAD_CHUNK, false },
+	{ "list.shared", load_chunk_list, LOAD_CHUNK, true },
+	{ "derive.private", load_chunk_derive, LOAD_CHUNK, false },
+	{ "derive.shared", load_chunk_derive, LOAD_CHUNK, true },
 	{ "err.private", load_chunk_err, 1000, false },
 	{ "err.shared", load_chunk_err, 1000, true },
 };
@@ -160,6 +165,7 @@ struct load_ratios {
 
 static struct load_ratios load_ratios[ARRAY_SIZE(load_kinds)];
 static s64 load_free_best[LOAD_MAX_CPUS];
+static u64 load_ms;		/* a millisecond, in cycles */
 
 static int load_lane_run(void *data)
 {
@@ -170,20 +176,20 @@ static int load_lane_run(void *data)
 	int err;
 
 	if (atomic_inc_return(&race->ready) == race->cpus) {
-		now = ktime_get_ns();
-		race->end = now + (load_round_ms + 1) * NSEC_PER_MSEC;
+		now = get_cycles();
+		race->end = now + (load_round_ms + 1) * load_ms;
 		/* Pairs with the acquire below: the end is set before. */
-		smp_store_release(&race->start, now + NSEC_PER_MSEC);
+		smp_store_release(&race->start, now + load_ms);
 	}
 	/* Pairs with the release above: the end is there, too. */
 	while (!(start = smp_load_acquire(&race->start)))
 		cond_resched();
-	while (ktime_get_ns() < start)
+	while (get_cycles() < start)
 		cpu_relax();
 	do {
 		err = kind->chunk(lane);
 		lane->ops += kind->ops;
-	} while (!err && ktime_get_ns() < race->end);
+	} while (!err && get_cycles() < race->end);
 	return err;
 }
 
@@ -317,6 +323,18 @@ static void load_places_exit(void)
 		ctx_put(load_places[i].parent);
 }
 
+/* As exactly as the clock has it: every round takes the same for a millisecond. */
+static u64 load_count_ms(void)
+{
+	const u64 start = ktime_get_ns(), cycles = get_cycles();
+	u64 now;
+
+	do {
+		now = ktime_get_ns();
+	} while (now - start < 100 * NSEC_PER_MSEC);
+	return div64_u64((get_cycles() - cycles) * NSEC_PER_MSEC, now - start);
+}
+
 int load_contend(void)
 {
 	const unsigned int cpus = min_t(unsigned int, num_online_cpus(), LOAD_MAX_CPUS);
@@ -324,6 +342,9 @@ int load_contend(void)
 	unsigned int round;
 	int err;
 
+	load_ms = load_count_ms();
+	if (!load_ms)
+		return -EOPNOTSUPP;
 	load_items = kmem_cache_create("ctx_load_item", sizeof(struct load_item), 0,
 				       SLAB_HWCACHE_ALIGN, NULL);
 	if (!load_items)
