@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A driver that takes contexts from processes and gives them out, for driver_test.
+ * It knows one thing that no driver can know: the key of a process's value.
+ */
+#include <linux/ctx.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/uaccess.h>
+
+#include "../../internal.h"
+#include "driver.h"
+
+static DEFINE_MUTEX(driver_lock);
+static struct ctx *driver_kept;
+static int driver_key;
+
+/* What would be read if a driver's value were taken for a process's. */
+static const struct {
+	struct ctx_bytes bytes;
+	u8 data[7];
+} driver_secret = {
+	.bytes = { .key_len = 1, .value_len = 6 },
+	.data = "ksecret",
+};
+
+static void driver_keep(struct ctx *ctx)
+{
+	mutex_lock(&driver_lock);
+	swap(driver_kept, ctx);
+	mutex_unlock(&driver_lock);
+	ctx_put(ctx);
+}
+
+static long driver_take(struct ctx_driver_arg *arg)
+{
+	struct ctx *ctx = ctx_get_from_fd(arg->fd, arg->rights);
+
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	ctx_describe(ctx, arg->path, sizeof(arg->path));
+	ctx_put(ctx);
+	return 0;
+}
+
+/* As a driver does it whose operation is to end with its caller. */
+static long driver_wait(struct ctx_driver_arg *arg)
+{
+	struct ctx *parent = ctx_get_from_fd(arg->fd, CTX_RIGHT_DERIVE);
+	struct ctx *ctx = ctx_with_cancel(parent, GFP_KERNEL);
+	long err;
+
+	ctx_put(parent);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	err = ctx_wait_interruptible(ctx);
+	if (err != -ERESTARTSYS)
+		err = ctx_cause(ctx);
+	ctx_put(ctx);
+	return err;
+}
+
+static struct ctx *driver_chain(struct ctx *parent, u32 count)
+{
+	struct ctx *ctx = ctx_get(parent), *child;
+
+	while (count--) {
+		child = ctx_with_cancel(ctx, GFP_KERNEL);
+		ctx_put(ctx);
+		ctx = child;
+	}
+	return ctx;
+}
+
+static struct ctx *driver_shadow(struct ctx *value)
+{
+	const void *key = container_of(value, struct ctx_value, node)->key;
+
+	return ctx_with_value(value, key, (void *)&driver_secret, NULL, GFP_KERNEL);
+}
+
+static struct ctx *driver_make_below(struct ctx *parent, const struct ctx_driver_arg *arg)
+{
+	switch (arg->what) {
+	case CTX_DRIVER_CANCEL:
+		return ctx_with_cancel(parent, GFP_KERNEL);
+	case CTX_DRIVER_VALUE:
+		return ctx_with_value(parent, &driver_key, &driver_key, NULL, GFP_KERNEL);
+	case CTX_DRIVER_WITHOUT:
+		return ctx_without_cancel(parent, GFP_KERNEL);
+	case CTX_DRIVER_CHAIN:
+		return driver_chain(parent, arg->count);
+	case CTX_DRIVER_SHADOW:
+		return driver_shadow(parent);
+	case CTX_DRIVER_SAME:
+		return ctx_get(parent);
+	}
+	return ERR_PTR(-EINVAL);
+}
+
+static struct ctx *driver_make(const struct ctx_driver_arg *arg)
+{
+	struct ctx *parent, *ctx;
+
+	switch (arg->what) {
+	case CTX_DRIVER_BACKGROUND:
+		return ctx_background();
+	case CTX_DRIVER_TODO:
+		return ctx_todo();
+	case CTX_DRIVER_AMBIENT:
+		return ctx_of_task(current);
+	case CTX_DRIVER_NULL:
+		return NULL;
+	case CTX_DRIVER_ERROR:
+		return ERR_PTR(-EXDEV);
+	}
+	parent = arg->fd < 0 ? ctx_background() : ctx_get_from_fd(arg->fd, 0);
+	if (IS_ERR(parent))
+		return parent;
+	ctx = driver_make_below(parent, arg);
+	ctx_put(parent);
+	return ctx;
+}
+
+static long driver_give(struct ctx_driver_arg *arg)
+{
+	struct ctx *ctx = driver_make(arg);
+	int fd = ctx_install_fd(ctx, arg->rights, arg->flags);
+
+	if (!IS_ERR_OR_NULL(ctx))
+		driver_keep(ctx);
+	return fd;
+}
+
+static long driver_show(struct ctx_driver_arg *arg)
+{
+	mutex_lock(&driver_lock);
+	if (driver_kept) {
+		arg->cause = ctx_cause(driver_kept);
+		ctx_describe(driver_kept, arg->path, sizeof(arg->path));
+	}
+	mutex_unlock(&driver_lock);
+	return 0;
+}
+
+static long driver_end(struct ctx_driver_arg *arg)
+{
+	long err;
+
+	mutex_lock(&driver_lock);
+	err = ctx_cancel_cause(driver_kept, arg->cause);
+	mutex_unlock(&driver_lock);
+	return err;
+}
+
+static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
+{
+	switch (cmd) {
+	case CTX_DRIVER_TAKE:
+		return driver_take(arg);
+	case CTX_DRIVER_WAIT:
+		return driver_wait(arg);
+	case CTX_DRIVER_GIVE:
+		return driver_give(arg);
+	case CTX_DRIVER_END:
+		return driver_end(arg);
+	case CTX_DRIVER_SHOW:
+		return driver_show(arg);
+	case CTX_DRIVER_DROP:
+		driver_keep(NULL);
+		return 0;
+	}
+	return -ENOTTY;
+}
+
+static long driver_ioctl(struct file *file, unsigned int cmd, unsigned long argp)
+{
+	struct ctx_driver_arg arg;
+	long ret;
+
+	if (copy_from_user(&arg, (void __user *)argp, sizeof(arg)))
+		return -EFAULT;
+	ret = driver_do(cmd, &arg);
+	return copy_to_user((void __user *)argp, &arg, sizeof(arg)) ? -EFAULT : ret;
+}
+
+static const struct file_operations driver_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = driver_ioctl,
+};
+
+static struct miscdevice driver_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ctx_driver",
+	.fops = &driver_fops,
+	.mode = 0666,
+};
+
+static int __init test_driver_init(void)
+{
+	return misc_register(&driver_device);
+}
+module_init(test_driver_init);
+
+static void __exit test_driver_exit(void)
+{
+	misc_deregister(&driver_device);
+	driver_keep(NULL);
+}
+module_exit(test_driver_exit);
+
+MODULE_DESCRIPTION("A driver that takes contexts and gives them, for tests");
+MODULE_LICENSE("GPL");

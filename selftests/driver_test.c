@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Contexts that a driver takes from processes by their descriptors, and that it gives
+ * out. The driver is ctx_driver.ko, which comes and goes with each test.
+ */
+#include "ctx_test.h"
+
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+
+#include "../kmod/tests/driver/driver.h"
+
+#define MAX_DEPTH	CTX_PARAMETERS "max_depth"
+#define REFCNT		"/sys/module/ctx/refcnt"
+#define CGROUP		"/sys/fs/cgroup/ctx_driver_test"
+
+/* As ctx_install_fd() has it. */
+#define INSTALL_OWNER	0x01
+
+FIXTURE(driver) {
+	int bg;
+	int dev;
+	long long users;
+	struct ctx_driver_arg arg;
+};
+
+FIXTURE_SETUP(driver)
+{
+	int fd = open("/modules/ctx_driver.ko", O_RDONLY | O_CLOEXEC);
+
+	self->users = read_number(REFCNT);
+	syscall(SYS_delete_module, "ctx_driver", O_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, syscall(SYS_finit_module, fd, "", 0));
+	close(fd);
+	self->dev = open("/dev/ctx_driver", O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->dev);
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+}
+
+FIXTURE_TEARDOWN(driver)
+{
+	close(self->bg);
+	close(self->dev);
+	EXPECT_EQ(0, syscall(SYS_delete_module, "ctx_driver", O_NONBLOCK));
+	EXPECT_EQ(self->users, read_number(REFCNT));
+}
+
+static int take(fixture_self(driver), int fd, __u32 rights)
+{
+	self->arg = (struct ctx_driver_arg){ .fd = fd, .rights = rights };
+	return ctx_request(self->dev, CTX_DRIVER_TAKE, &self->arg);
+}
+
+static int give_below(fixture_self(driver), __u32 what, int fd, __u32 rights, __u32 flags)
+{
+	self->arg = (struct ctx_driver_arg){
+		.fd = fd,
+		.rights = rights,
+		.flags = flags,
+		.what = what,
+	};
+	return ctx_request(self->dev, CTX_DRIVER_GIVE, &self->arg);
+}
+
+static int give(fixture_self(driver), __u32 what, __u32 rights, __u32 flags)
+{
+	return give_below(self, what, -1, rights, flags);
+}
+
+/* The cause of what the driver keeps: 0 while it is live. */
+static int kept(fixture_self(driver))
+{
+	self->arg = (struct ctx_driver_arg){};
+	return ctx_request(self->dev, CTX_DRIVER_SHOW, &self->arg) ?: -self->arg.cause;
+}
+
+static int end(fixture_self(driver), int cause)
+{
+	self->arg = (struct ctx_driver_arg){ .cause = -cause };
+	return ctx_request(self->dev, CTX_DRIVER_END, &self->arg);
+}
+
+TEST_F(driver, takes_a_context)
+{
+	int ctx = ctx_derive(self->bg, 0), value = ctx_set(ctx, "k", "v");
+
+	EXPECT_EQ(0, take(self, ctx, RIGHTS_ALL));
+	EXPECT_STREQ("background.with_cancel", self->arg.path);
+	EXPECT_EQ(0, take(self, value, CTX_RIGHT_VALUE));
+	EXPECT_STREQ("background.with_cancel.with_value", self->arg.path);
+	EXPECT_EQ(0, take(self, self->bg, CTX_RIGHT_DERIVE));
+	EXPECT_STREQ("background", self->arg.path);
+	close(value);
+	/* It has only looked: the maker's is still the last one. */
+	value = ctx_restrict(ctx, CTX_RIGHT_OBSERVE);
+	close(ctx);
+	EXPECT_TRUE(is_done(value, ECANCELED, EOWNERDEAD));
+	EXPECT_EQ(0, take(self, value, CTX_RIGHT_OBSERVE));
+	close(value);
+}
+
+TEST_F(driver, takes_nothing_else)
+{
+	int fds[] = {
+		self->dev, eventfd(0, EFD_CLOEXEC), open("/dev/null", O_RDWR | O_CLOEXEC),
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	};
+	int i, path = open(CTX_DEV, O_PATH | O_CLOEXEC);
+
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		ASSERT_LE(0, fds[i]);
+		EXPECT_EQ(-EINVAL, take(self, fds[i], 0));
+		if (i)
+			close(fds[i]);
+	}
+	EXPECT_EQ(-EBADF, take(self, path, 0));
+	close(path);
+	EXPECT_EQ(-EBADF, take(self, path, 0));
+	EXPECT_EQ(-EBADF, take(self, -1, 0));
+}
+
+TEST_F(driver, takes_it_with_rights_only)
+{
+	int ctx = ctx_derive(self->bg, 0), has, wants, fd;
+
+	for (has = 0; has <= RIGHTS_ALL; has++) {
+		fd = ctx_restrict(ctx, has);
+		for (wants = 0; wants <= RIGHTS_ALL; wants++)
+			EXPECT_EQ(wants & ~has ? -EPERM : 0, take(self, fd, wants));
+		close(fd);
+	}
+	EXPECT_EQ(-EPERM, take(self, ctx, RIGHTS_ALL + 1));
+	EXPECT_EQ(-EPERM, take(self, self->bg, CTX_RIGHT_CANCEL));
+	close(ctx);
+}
+
+/* Its operation ends with its caller, or when he says. */
+TEST_F(driver, obeys)
+{
+	int ctx = ctx_derive(self->bg, 0), i, late;
+	pid_t pid;
+
+	for (i = 0; i < 2; i++) {
+		int seen = ctx_restrict(ctx, CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE);
+
+		pid = spawn();
+		if (!pid) {
+			self->arg.fd = seen;
+			close(ctx);
+			EXPECT_EQ(i ? -EOWNERDEAD : -EIO,
+				  ctx_request(self->dev, CTX_DRIVER_WAIT, &self->arg));
+			child_exit();
+		}
+		wait_asleep(pid);
+		if (!i)
+			EXPECT_EQ(0, ctx_cancel(ctx, EIO));
+		close(ctx);
+		EXPECT_EQ(0, reap(pid));
+		close(seen);
+		ctx = ctx_derive(self->bg, 0);
+	}
+	close(ctx);
+	late = ctx_timeout(self->bg, NSEC_PER_SEC / 100, 0);
+	self->arg.fd = late;
+	EXPECT_EQ(-ETIMEDOUT, ctx_request(self->dev, CTX_DRIVER_WAIT, &self->arg));
+	close(late);
+	self->arg.fd = ctx_restrict(self->bg, CTX_RIGHT_OBSERVE);
+	EXPECT_EQ(-EPERM, ctx_request(self->dev, CTX_DRIVER_WAIT, &self->arg));
+	close(self->arg.fd);
+}
+
+TEST_F(driver, gives_a_context)
+{
+	struct ctx_ioc_info info;
+	int fd = give(self, CTX_DRIVER_CANCEL, CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE, 0), child;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
+	EXPECT_TRUE(is_live(fd));
+	ASSERT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(0, info.id);
+	EXPECT_EQ(0, info.parent_id);
+	EXPECT_EQ(0, info.creator_pid);
+	EXPECT_EQ(0, info.depth);
+	EXPECT_EQ(CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE, info.rights);
+	EXPECT_EQ(-EPERM, ctx_cancel(fd, 0));
+	EXPECT_STREQ("(error)", ctx_get(fd, "k"));
+	child = ctx_derive(fd, 0);
+	ASSERT_EQ(0, ctx_info(child, &info));
+	EXPECT_EQ(0, info.parent_id);
+	EXPECT_EQ(2, info.depth);
+	/* Its end is seen below, with the driver's cause. */
+	EXPECT_EQ(0, end(self, EIO));
+	EXPECT_TRUE(is_done_by(fd, ECANCELED, EIO, 0, getpid(), my_comm()));
+	EXPECT_TRUE(same_end(fd, child));
+	close(child);
+	/* It may be the only one who still has it. */
+	EXPECT_EQ(0, ctx_request(self->dev, CTX_DRIVER_DROP, &self->arg));
+	EXPECT_TRUE(is_done(fd, ECANCELED, EIO));
+	close(fd);
+}
+
+TEST_F(driver, gives_without_waiting)
+{
+	int fd = give(self, CTX_DRIVER_CANCEL, CTX_RIGHT_OBSERVE, O_NONBLOCK | O_CLOEXEC);
+	struct ctx_event event;
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-1, read(fd, &event, sizeof(event)));
+	EXPECT_EQ(EAGAIN, errno);
+	close(fd);
+}
+
+/* Closing is nothing to it, unless the driver says so. */
+TEST_F(driver, closing)
+{
+	int fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0), other;
+
+	ASSERT_LE(0, fd);
+	other = ctx_restrict(fd, CTX_RIGHT_CANCEL);
+	close(fd);
+	close(other);
+	EXPECT_EQ(0, kept(self));
+	/* Who may cancel can say so. */
+	fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0);
+	EXPECT_EQ(0, ctx_cancel(fd, EIO));
+	EXPECT_EQ(EIO, kept(self));
+	close(fd);
+
+	fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, INSTALL_OWNER);
+	ASSERT_LE(0, fd);
+	other = ctx_restrict(fd, CTX_RIGHT_CANCEL);
+	close(ctx_restrict(fd, RIGHTS_UNCANCELABLE));
+	close(fd);
+	EXPECT_EQ(0, kept(self));
+	fd = ctx_restrict(other, CTX_RIGHT_CANCEL);
+	close(other);
+	EXPECT_EQ(0, kept(self));
+	close(fd);
+	EXPECT_EQ(EOWNERDEAD, kept(self));
+	/* One that does not cancel does not count, and may be the last. */
+	fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, INSTALL_OWNER);
+	other = ctx_restrict(fd, CTX_RIGHT_OBSERVE);
+	close(fd);
+	EXPECT_TRUE(is_done(other, ECANCELED, EOWNERDEAD));
+	fd = ctx_restrict(other, CTX_RIGHT_OBSERVE);
+	close(other);
+	EXPECT_TRUE(is_done(fd, ECANCELED, EOWNERDEAD));
+	close(fd);
+}
+
+TEST_F(driver, its_owner_is_killed)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, INSTALL_OWNER);
+		for (;;)
+			pause();
+	}
+	wait_asleep(pid);
+	while (kept(self) || strcmp(self->arg.path, "background.with_cancel"))
+		sched_yield();
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	EXPECT_EQ(EOWNERDEAD, kept(self));
+}
+
+/* What was not given is not lost either. */
+TEST_F(driver, no_room_for_a_descriptor)
+{
+	int room = next_fd();
+	pid_t pid = spawn();
+
+	if (!pid) {
+		EXPECT_TRUE(allow_files(room));
+		EXPECT_EQ(-EMFILE, give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, INSTALL_OWNER));
+		EXPECT_EQ(0, kept(self));
+		EXPECT_STREQ("background.with_cancel", self->arg.path);
+		EXPECT_EQ(-EMFILE, give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0));
+		EXPECT_EQ(0, kept(self));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(driver, what_cannot_be_given)
+{
+	int next = next_fd();
+
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_NULL, CTX_RIGHT_OBSERVE, 0));
+	EXPECT_EQ(-EXDEV, give(self, CTX_DRIVER_ERROR, CTX_RIGHT_OBSERVE, 0));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL + 1, 0));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 2));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, O_APPEND));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_CANCEL, RIGHTS_UNCANCELABLE, INSTALL_OWNER));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_VALUE, RIGHTS_ALL, 0));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_WITHOUT, RIGHTS_ALL, 0));
+	EXPECT_EQ(-EINVAL, give(self, CTX_DRIVER_BACKGROUND, RIGHTS_ALL, 0));
+	EXPECT_EQ(next, next_fd());
+}
+
+TEST_F(driver, each_kind)
+{
+	static const __u32 kinds[] = {
+		CTX_DRIVER_BACKGROUND, CTX_DRIVER_TODO, CTX_DRIVER_VALUE, CTX_DRIVER_WITHOUT,
+	};
+	int i, fd, child;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		fd = give(self, kinds[i], RIGHTS_UNCANCELABLE, 0);
+		ASSERT_LE(0, fd);
+		EXPECT_TRUE(is_live(fd));
+		EXPECT_STREQ("(none)", ctx_get(fd, "k"));
+		child = ctx_set(fd, "k", "v");
+		EXPECT_STREQ("v", ctx_get(child, "k"));
+		close(child);
+		close(fd);
+	}
+}
+
+/* Not even where the key is the same does a process see what a driver's value is. */
+TEST_F(driver, values_of_the_kernel_are_never_read)
+{
+	int value = ctx_set(self->bg, "k", "v"), shadow, more;
+
+	EXPECT_STREQ("v", ctx_get(value, "k"));
+	shadow = give_below(self, CTX_DRIVER_SHADOW, value, RIGHTS_UNCANCELABLE, 0);
+	ASSERT_LE(0, shadow);
+	EXPECT_STREQ("v", ctx_get(shadow, "k"));
+	more = ctx_set(shadow, "other", "w");
+	EXPECT_STREQ("v", ctx_get(more, "k"));
+	close(more);
+	close(shadow);
+	/* In an index of many, too. */
+	for (more = 0; more < 20; more++) {
+		char key[8];
+		int next;
+
+		snprintf(key, sizeof(key), "%d", more);
+		next = ctx_set(value, key, "x");
+		ASSERT_LE(0, next);
+		close(value);
+		value = next;
+	}
+	shadow = ctx_set(value, "k", "w");
+	close(value);
+	value = give_below(self, CTX_DRIVER_SHADOW, shadow, RIGHTS_UNCANCELABLE, 0);
+	ASSERT_LE(0, value);
+	EXPECT_STREQ("w", ctx_get(value, "k"));
+	EXPECT_STREQ("x", ctx_get(value, "3"));
+	close(value);
+	close(shadow);
+}
+
+/* A process's own goes through the driver as it is. */
+TEST_F(driver, gives_back_what_a_process_made)
+{
+	int ctx = ctx_derive(self->bg, 0), fd;
+	__u64 id = ctx_id(ctx);
+
+	fd = give_below(self, CTX_DRIVER_SAME, ctx, CTX_RIGHT_CANCEL | CTX_RIGHT_OBSERVE, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(id, ctx_id(fd));
+	close(ctx);
+	EXPECT_TRUE(is_live(fd));
+	close(fd);
+	EXPECT_EQ(EOWNERDEAD, kept(self));
+}
+
+TEST_F(driver, something_written_takes_a_child)
+{
+	int fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0), child;
+	int event = eventfd(0, EFD_CLOEXEC);
+	__u64 count;
+
+	EXPECT_EQ(-EOPNOTSUPP, ctx_on_done(fd, event, NULL, 0));
+	EXPECT_EQ(0, ctx_on_done(self->bg, event, NULL, 0));
+	child = ctx_derive(fd, 0);
+	EXPECT_EQ(0, ctx_on_done(child, event, NULL, 0));
+	EXPECT_EQ(0, end(self, EIO));
+	EXPECT_EQ(0, written(child));
+	EXPECT_EQ(sizeof(count), read(event, &count, sizeof(count)));
+	close(child);
+	close(event);
+	close(fd);
+}
+
+/* Through a driver is no way around the bound. */
+TEST_F(driver, depth)
+{
+	long long max = read_number(MAX_DEPTH);
+	struct ctx_ioc_info info;
+	int fd, child;
+
+	ASSERT_LT(4, max);
+	self->arg = (struct ctx_driver_arg){
+		.fd = -1,
+		.rights = RIGHTS_ALL,
+		.what = CTX_DRIVER_CHAIN,
+		.count = max - 1,
+	};
+	fd = ctx_request(self->dev, CTX_DRIVER_GIVE, &self->arg);
+	ASSERT_LE(0, fd);
+	child = ctx_derive(fd, 0);
+	ASSERT_LE(0, child);
+	EXPECT_EQ(0, ctx_info(child, &info));
+	EXPECT_EQ(max, info.depth);
+	EXPECT_EQ(-ELOOP, ctx_derive(child, 0));
+	close(fd);
+	fd = give_below(self, CTX_DRIVER_CANCEL, child, RIGHTS_ALL, 0);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-ELOOP, ctx_derive(fd, 0));
+	close(fd);
+	close(child);
+	self->arg.count = 100 * max;
+	self->arg.fd = -1;
+	self->arg.what = CTX_DRIVER_CHAIN;
+	fd = ctx_request(self->dev, CTX_DRIVER_GIVE, &self->arg);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(-ELOOP, ctx_derive(fd, 0));
+	close(fd);
+}
+
+/* A driver that was passed nothing. */
+TEST_F(driver, finds_what_its_caller_runs_under)
+{
+	int ctx = ctx_derive(self->bg, 0), fd, procs;
+	pid_t pid;
+
+	fd = give(self, CTX_DRIVER_AMBIENT, CTX_RIGHT_OBSERVE, 0);
+	EXPECT_EQ(0, ctx_id(fd));
+	close(fd);
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	procs = open(CGROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_bind(ctx, procs));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(1, write(procs, "0", 1));
+		fd = give(self, CTX_DRIVER_AMBIENT, CTX_RIGHT_OBSERVE, 0);
+		EXPECT_EQ(ctx_id(ctx), ctx_id(fd));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* A context of the kernel's can be bound as well. */
+	fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0);
+	EXPECT_EQ(0, ctx_bind(fd, procs));
+	EXPECT_EQ(0, end(self, EIO));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(1, write(procs, "0", 1));
+		EXPECT_TRUE(is_done(ctx_ambient(self->bg, 0), ECANCELED, EIO));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	while (rmdir(CGROUP) && errno == EBUSY)
+		sched_yield();
+	close(fd);
+	close(procs);
+	close(ctx);
+}
+
+TEST_HARNESS_MAIN
