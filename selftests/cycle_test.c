@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * No cycle keeps anything alive. Whatever a context has written to, and whatever its
+ * own descriptor is put into, when the last process lets go both are gone.
+ *
+ * Each test puts one descriptor of a context that has an on-done to where it may
+ * stay without being open anywhere, and closes the rest. With CTX_DERIVE_KEEP it is
+ * gone without having been done; without, the last close cancels, and that is written.
+ */
+#include "ctx_test.h"
+
+#include <arpa/inet.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+
+#include <linux/io_uring.h>
+
+enum target {
+	TO_PIPE,
+	TO_EVENTFD,
+	TO_SOCKET,
+	TARGETS
+};
+
+FIXTURE(cycle) {
+	int bg;
+	long long users;
+};
+
+FIXTURE_VARIANT(cycle) {
+	__u32 flags;
+};
+
+FIXTURE_VARIANT_ADD(cycle, cancelled) {
+	.flags = 0,
+};
+
+FIXTURE_VARIANT_ADD(cycle, kept) {
+	.flags = CTX_DERIVE_KEEP,
+};
+
+FIXTURE_SETUP(cycle)
+{
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	self->users = read_number("/sys/module/ctx/refcnt");
+}
+
+FIXTURE_TEARDOWN(cycle)
+{
+	close(self->bg);
+}
+
+/* Two ends, of which the kernel is to write to the first. */
+static bool open_target(enum target target, int *fds)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	switch (target) {
+	case TO_PIPE:
+		return pipe2(fds + 1, O_CLOEXEC) == 0 && (fds[0] = dup(fds[2])) >= 0 &&
+		       close(fds[2]) == 0;
+	case TO_EVENTFD:
+		fds[0] = eventfd(0, EFD_CLOEXEC);
+		fds[1] = dup(fds[0]);
+		return fds[1] >= 0;
+	default:
+		fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		fds[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		return bind(fds[1], (void *)&address, sizeof(address)) == 0 &&
+		       getsockname(fds[1], (void *)&address, &len) == 0 &&
+		       connect(fds[0], (void *)&address, len) == 0;
+	}
+}
+
+struct subject {
+	int ctx;
+	__u64 id;
+	int from[TARGETS];	/* where what was written can be read */
+};
+
+static bool make(fixture_self(cycle), const struct _fixture_variant_cycle *variant,
+		 struct subject *subject)
+{
+	int i, fds[3];
+
+	subject->ctx = ctx_derive(self->bg, variant->flags);
+	subject->id = ctx_id(subject->ctx);
+	for (i = 0; i < TARGETS; i++) {
+		if (!must(open_target(i, fds)) ||
+		    !must(!ctx_on_done(subject->ctx, fds[0], "done", i == TO_EVENTFD ? 0 : 4)))
+			return false;
+		close(fds[0]);
+		subject->from[i] = fds[1];
+	}
+	return true;
+}
+
+/* Waits until it is: some of it is for workers to do. */
+static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *variant,
+		 struct subject *subject)
+{
+	char text[8];
+	int fd, i;
+
+	while ((fd = ctx_open_id(self->bg, subject->id, CTX_RIGHT_OBSERVE)) >= 0) {
+		close(fd);
+		sched_yield();
+	}
+	if (!must(fd == -ESRCH))
+		return false;
+	for (i = 0; i < TARGETS; i++) {
+		if (!variant->flags && !must(read(subject->from[i], text, sizeof(text)) > 0))
+			return false;
+		if (i == TO_PIPE && !must(read(subject->from[i], text, sizeof(text)) == 0))
+			return false;
+		if (i != TO_PIPE && !must(poll_events(subject->from[i], POLLIN, 0) == 0))
+			return false;
+		close(subject->from[i]);
+	}
+	while (read_number("/sys/module/ctx/refcnt") != self->users)
+		sched_yield();
+	return true;
+}
+
+TEST_F(cycle, in_flight)
+{
+	struct subject subject;
+	int pair[2];
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	EXPECT_TRUE(send_fd(pair[0], subject.ctx));
+	close(subject.ctx);
+	close(pair[0]);
+	/* Held by the socket, for as long as that is open. */
+	subject.ctx = ctx_open_id(self->bg, subject.id, CTX_RIGHT_OBSERVE);
+	EXPECT_TRUE(is_live(subject.ctx));
+	close(subject.ctx);
+	close(pair[1]);
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+/* Two sockets, each in the queue of the other, and the context in both. */
+TEST_F(cycle, in_flight_in_a_cycle_of_sockets)
+{
+	struct subject subject;
+	int pair[2], i;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	for (i = 0; i < 2; i++) {
+		const int fds[] = { pair[i], subject.ctx, subject.from[TO_SOCKET] };
+
+		EXPECT_TRUE(send_fds(pair[i], fds, 3));
+	}
+	close(subject.ctx);
+	close(pair[0]);
+	close(pair[1]);
+	/* Whoever closes a socket next collects them. */
+	while (!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+		int fd;
+
+		close(pair[0]);
+		close(pair[1]);
+		fd = ctx_open_id(self->bg, subject.id, CTX_RIGHT_OBSERVE);
+		if (fd < 0)
+			break;
+		close(fd);
+	}
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+TEST_F(cycle, in_an_epoll_set)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int set = epoll_create1(EPOLL_CLOEXEC), outer = epoll_create1(EPOLL_CLOEXEC), i;
+	struct subject subject;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.ctx, &event));
+	for (i = 0; i < TARGETS; i++)
+		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.from[i], &event));
+	EXPECT_EQ(0, epoll_ctl(outer, EPOLL_CTL_ADD, set, &event));
+	/* A set holds nobody; it is told when one goes. */
+	close(subject.ctx);
+	EXPECT_TRUE(gone(self, variant, &subject));
+	close(set);
+	close(outer);
+}
+
+TEST_F(cycle, whose_epoll_set_is_in_flight)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	int set = epoll_create1(EPOLL_CLOEXEC), pair[2];
+	struct subject subject;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.ctx, &event));
+	EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, pair[1], &event));
+	EXPECT_TRUE(send_fds(pair[0], (int []){ set, subject.ctx }, 2));
+	close(set);
+	close(subject.ctx);
+	close(pair[0]);
+	close(pair[1]);
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+/* A ring with the context, and where it is to write, registered. */
+static int registered(const struct subject *subject)
+{
+	const int fds[] = { subject->ctx, subject->from[TO_PIPE], subject->from[TO_SOCKET] };
+	struct io_uring_params p = {};
+	int ring = syscall(__NR_io_uring_setup, 2, &p);
+
+	if (!must(ring >= 0) ||
+	    !must(!syscall(__NR_io_uring_register, ring, IORING_REGISTER_FILES, fds, 3)))
+		return -1;
+	return ring;
+}
+
+TEST_F(cycle, in_an_io_uring)
+{
+	struct subject subject;
+	int ring;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ring = registered(&subject);
+	close(subject.ctx);
+	subject.ctx = ctx_open_id(self->bg, subject.id, CTX_RIGHT_OBSERVE);
+	EXPECT_TRUE(is_live(subject.ctx));
+	close(subject.ctx);
+	close(ring);
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+TEST_F(cycle, whose_io_uring_is_in_flight)
+{
+	struct subject subject;
+	int ring, pair[2];
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	ring = registered(&subject);
+	/* Newer kernels do not let it travel. */
+	send_fd(pair[0], ring);
+	close(ring);
+	close(subject.ctx);
+	close(pair[0]);
+	close(pair[1]);
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+/* Each of two the parent, maker and witness of the other, as far as that is possible. */
+TEST_F(cycle, a_child_and_its_parent)
+{
+	struct subject subject, other;
+	int pair[2];
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	close(self->bg);
+	self->bg = subject.ctx;
+	ASSERT_TRUE(make(self, variant, &other));
+	self->bg = ctx_open();
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	EXPECT_TRUE(send_fds(pair[0], (int []){ subject.ctx, other.ctx }, 2));
+	EXPECT_TRUE(send_fds(pair[1], (int []){ other.ctx, subject.ctx }, 2));
+	close(subject.ctx);
+	close(other.ctx);
+	close(pair[0]);
+	close(pair[1]);
+	EXPECT_TRUE(gone(self, variant, &other));
+	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+/* Everything at once, and nobody there to close it. */
+TEST_F(cycle, when_everybody_is_killed)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+	struct subject subject;
+	int ready[2];
+	pid_t pid;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_EQ(0, pipe2(ready, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		int ring = registered(&subject), pair[2], set = epoll_create1(0);
+
+		EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.ctx, &event));
+		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, ring, &event));
+		EXPECT_TRUE(send_fds(pair[0], (int []){ set, subject.ctx, pair[0] }, 3));
+		EXPECT_TRUE(tell(ready[1]));
+		for (;;)
+			pause();
+	}
+	ASSERT_TRUE(hear(ready[0]));
+	close(subject.ctx);
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	EXPECT_TRUE(gone(self, variant, &subject));
+	close(ready[0]);
+	close(ready[1]);
+}
+
+TEST_HARNESS_MAIN
