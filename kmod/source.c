@@ -35,8 +35,9 @@ enum ctx_source_state {
 };
 
 struct ctx_fired {
-	raw_spinlock_t lock;
+	raw_spinlock_t lock;	/* protects all below but the work */
 	struct ctx_queue queue;
+	unsigned int queued;	/* how many are on it */
 	struct ctx_source *asked;	/* whose file the worker is asking, unless detached */
 	struct work_struct work;
 };
@@ -65,17 +66,24 @@ static noinline void ctx_source_cancel(struct ctx *ctx, int cause, const char *n
 /* Under the queue's lock, which keeps @source attached and so its context whole. */
 static void ctx_shot_take(struct ctx_shot *shot, struct ctx_source *source)
 {
-	source->state = CTX_SOURCE_FIRED;
+	WRITE_ONCE(source->state, CTX_SOURCE_FIRED);
 	shot->ctx = refcount_inc_not_zero(&source->ctx->ref) ? source->ctx : NULL;
 	shot->cause = source->cause;
 	strscpy(shot->name, source->ops->name, sizeof(shot->name));
 }
 
-/* Under the queue's lock. */
+/* Under the queue's lock, as the next. */
 static void ctx_fired_add(struct ctx_fired *fired, struct ctx_source *source)
 {
-	source->state = CTX_SOURCE_QUEUED;
+	WRITE_ONCE(source->state, CTX_SOURCE_QUEUED);
 	ctx_queue_add(&fired->queue, &source->node);
+	fired->queued++;
+}
+
+static void ctx_fired_del(struct ctx_fired *fired, struct ctx_source *source)
+{
+	ctx_queue_del(&fired->queue, &source->node);
+	fired->queued--;
 }
 
 /*
@@ -89,7 +97,7 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	struct file *file = get_file(source->poll.file);
 	bool ready;
 
-	source->state = CTX_SOURCE_ASKED;
+	WRITE_ONCE(source->state, CTX_SOURCE_ASKED);
 	fired->asked = source;
 	raw_spin_unlock_irq(&fired->lock);
 	ready = ctx_poll_ready(file, events);
@@ -101,7 +109,7 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	if (source->state == CTX_SOURCE_QUEUED) {
 		/* Woken while it was asked. */
 		if (ready)
-			ctx_queue_del(&fired->queue, &source->node);
+			ctx_fired_del(fired, source);
 	} else if (!ready) {
 		/* The last access: pairs with the acquire in ctx_source_detach(). */
 		smp_store_release(&source->state, CTX_SOURCE_ARMED);
@@ -109,31 +117,34 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	return ready;
 }
 
-/* Takes the next source off the queue; returns false if there is none. */
-static bool ctx_fired_next(struct ctx_fired *fired, struct ctx_shot *shot)
+/* Takes the next source off the queue. */
+static void ctx_fired_next(struct ctx_fired *fired, struct ctx_shot *shot)
 {
 	struct ctx_source *source;
-	bool found = false;
 
 	shot->ctx = NULL;
 	raw_spin_lock_irq(&fired->lock);
-	if (!ctx_queue_empty(&fired->queue)) {
-		found = true;
+	if (fired->queued) {
 		source = hlist_entry(fired->queue.first, struct ctx_source, node);
-		ctx_queue_del(&fired->queue, &source->node);
+		ctx_fired_del(fired, source);
 		if (!source->hint || ctx_fired_ask(fired, source))
 			ctx_shot_take(shot, source);
 	}
 	raw_spin_unlock_irq(&fired->lock);
-	return found;
 }
 
+/*
+ * As many as there are now: whoever fires more has it queued once more. So who waits
+ * for it does not wait for a file that somebody never stops writing to.
+ */
 static void ctx_fired_work(struct work_struct *work)
 {
 	struct ctx_fired *fired = container_of(work, struct ctx_fired, work);
+	unsigned int left = READ_ONCE(fired->queued);
 	struct ctx_shot shot;
 
-	while (ctx_fired_next(fired, &shot)) {
+	while (left--) {
+		ctx_fired_next(fired, &shot);
 		if (shot.ctx) {
 			ctx_source_cancel(shot.ctx, shot.cause, shot.name);
 			ctx_put(shot.ctx);
@@ -181,10 +192,10 @@ static bool ctx_source_withdraw(struct ctx_source *source)
 	raw_spin_lock_irqsave(&fired->lock, flags);
 	shot = source->state == CTX_SOURCE_FIRED;
 	if (source->state == CTX_SOURCE_QUEUED)
-		ctx_queue_del(&fired->queue, &source->node);
+		ctx_fired_del(fired, source);
 	if (fired->asked == source)
 		fired->asked = NULL;
-	source->state = CTX_SOURCE_FIRED;
+	WRITE_ONCE(source->state, CTX_SOURCE_FIRED);
 	raw_spin_unlock_irqrestore(&fired->lock, flags);
 	return shot;
 }
@@ -288,8 +299,8 @@ EXPORT_SYMBOL_GPL(ctx_source_fire);
  * be: if it is just about to be, it is done here, and its callbacks follow from a
  * worker.
  *
- * Context: Any but NMI, but not under the lock of what the source watches. Does not
- * sleep, unless its own detach function does.
+ * Context: Any but NMI, but not under the lock of what the source watches; on PREEMPT_RT
+ * not in atomic context. Does not sleep, unless its own detach function does.
  * Return: true if the source has not cancelled its context and will not; false if it
  * fired before, or was not attached.
  */

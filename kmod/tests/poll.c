@@ -21,6 +21,7 @@ struct pollee {
 	struct wait_queue_head *heads[QUEUES];
 	int queues;
 	__poll_t ready;
+	__poll_t wanted;		/* by who asked last */
 	atomic_t asked;
 	bool blocks;			/* who asks waits for ->answer */
 	struct completion entered;
@@ -34,6 +35,7 @@ static __poll_t pollee_poll(struct file *file, struct poll_table_struct *pt)
 	int i;
 
 	atomic_inc(&pollee->asked);
+	pollee->wanted = poll_requested_events(pt);
 	if (pt && pt->_qproc)
 		for (i = 0; i < pollee->queues; i++)
 			poll_wait(file, pollee->heads[i], pt);
@@ -151,6 +153,8 @@ static void s15_a_file_cancels(struct kunit *test)
 		ct_probe_add(test, &probe, c);
 		KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
 		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 1);
+		KUNIT_EXPECT_EQ(test, pollee.wanted, EPOLLIN | EPOLLERR | EPOLLHUP);
+		pollee.wanted = 0;
 		ct_expect_live(test, c);
 		if (where == CT_HARDIRQ)
 			ct_in_hardirq(pollee_end, &pollee);
@@ -163,6 +167,7 @@ static void s15_a_file_cancels(struct kunit *test)
 		expect_by_file(test, c);
 		/* Asked once more before, since a wake-up says nothing for sure. */
 		KUNIT_EXPECT_EQ(test, atomic_read(&pollee.asked), 2);
+		KUNIT_EXPECT_EQ(test, pollee.wanted, EPOLLIN | EPOLLERR | EPOLLHUP);
 		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
 		pollee_close(test, &pollee);
 		ctx_put(c);
