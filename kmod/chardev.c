@@ -577,12 +577,19 @@ static long ctx_ioc_watch(struct ctx_file *cf, union ctx_arg *arg)
 {
 	const struct ctx_ioc_watch *watch = &arg->watch;
 	const u32 events = watch->events ?: POLLIN;
+	struct file *file;
+	int err;
 
 	if (watch->flags || watch->reserved || watch->cause > CTX_CAUSE_MAX ||
 	    events != mangle_poll(demangle_poll(events)))
 		return -EINVAL;
-	return ctx_watch_add(cf->ctx, watch->fd, demangle_poll(events),
-			     watch->cause ? -(int)watch->cause : -ECANCELED);
+	file = fget(watch->fd);
+	if (!file)
+		return -EBADF;
+	err = ctx_watch_add(cf->ctx, file, demangle_poll(events),
+			    watch->cause ? -(int)watch->cause : -ECANCELED);
+	fput(file);
+	return err;
 }
 
 static long ctx_ioc_on_done(struct ctx_file *cf, union ctx_arg *arg)

@@ -791,7 +791,6 @@ struct ctx_user {
 	struct user_namespace *ns;	/* where it was made: see ctx_user_ns_get() */
 	struct ctx_bytes *bytes;	/* CTX_VALUE: freed with it */
 	struct ctx_on_dones *on_dones;	/* from the first on */
-	struct hlist_head watches;	/* see watch.c */
 	void *creator;			/* see ctx_pid_take() */
 	kuid_t owner;
 	u32 depth;
@@ -845,17 +844,15 @@ static inline void ctx_drop_on_dones(struct ctx *ctx)
 }
 
 /* watch.c */
-int ctx_watch_add(struct ctx *ctx, int fd, __poll_t events, int cause);
-void ctx_watches_drop(struct ctx_user *user);
+int ctx_watch_add(struct ctx *ctx, struct file *file, __poll_t events, int cause);
+void ctx_watches_drop(struct ctx_scope *scope);
 void ctx_watch_flush(void);
 
-/* What @ctx, a scope of which the last reference is gone, was to be cancelled by. */
-static inline void ctx_drop_watches(struct ctx *ctx)
+/* What @scope, of which the last reference is gone, was to be cancelled by. */
+static inline void ctx_drop_watches(struct ctx_scope *scope)
 {
-	struct ctx_user *user = container_of(ctx, struct ctx_user, ctx);
-
-	if (ctx->kind & CTX_F_USER && !hlist_empty(&user->watches))
-		ctx_watches_drop(user);
+	if (scope->node.kind & CTX_F_USER && !ctx_queue_empty(&scope->callbacks))
+		ctx_watches_drop(scope);
 }
 
 /* describe.c */

@@ -297,7 +297,7 @@ static noinline void ctx_scope_release(struct ctx_scope *scope)
 	bool ticking = ctx_is_timed(scope) && !ctx_deadline_disarm(ctx_deadline_of(scope));
 
 	ctx_drop_on_dones(&scope->node);
-	ctx_drop_watches(&scope->node);
+	ctx_drop_watches(scope);
 	ctx_scope_strip(scope);
 	if (ticking || scope->spread)
 		call_rcu(&scope->node.rcu, ctx_scope_free_rcu);

@@ -437,7 +437,6 @@ static void ctx_user_ctor(void *object)
 	struct ctx_user *user = object;
 
 	ctx_scope_setup(&user->scope);
-	INIT_HLIST_HEAD(&user->watches);
 	init_waitqueue_head(&user->file.wait);
 	user->file.fasync = NULL;
 }

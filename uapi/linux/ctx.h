@@ -311,9 +311,9 @@ struct ctx_ioc_link {
  * If it is ready already, the context is done on return. If it is not ready any more by
  * the time that the kernel has a look, it is watched on.
  *
- * EBADF: @fd is not open. EINVAL: it is another kind of file: one that could hold
- * this context's own descriptor, as a Unix socket, an epoll set or an io_uring may,
- * would keep both for ever. EPERM: a context without CTX_RIGHT_OBSERVE. EDQUOT:
+ * EBADF: @fd is not open. EINVAL: there are no such @events, or it is another kind of
+ * file: one that could hold this context's own descriptor, as a Unix socket, an epoll
+ * set or an io_uring may, would keep both for ever. EPERM: a context without CTX_RIGHT_OBSERVE. EDQUOT:
  * as for CTX_IOC_LINK.
  */
 struct ctx_ioc_watch {
