@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 
 #include <linux/io_uring.h>
@@ -639,7 +640,8 @@ TEST_F(watch, kinds_that_are_refused)
 {
 	struct io_uring_params params = {};
 	struct epoll_event events = { .events = EPOLLIN };
-	int fds[16], pair[2], nr = 0, i;
+	static const char * const names[] = { "/tmp/[timerfd]", "/tmp/[pidfd]" };
+	int fds[20], pair[2], nr = 0, i;
 	sigset_t none;
 
 	/* Whatever may hold a context's own descriptor. */
@@ -663,6 +665,11 @@ TEST_F(watch, kinds_that_are_refused)
 	fds[nr++] = open("/proc/self/mounts", O_RDONLY | O_CLOEXEC);
 	fds[nr++] = open("/tmp", O_RDONLY | O_CLOEXEC);
 	fds[nr++] = memfd_create("[timerfd]", MFD_CLOEXEC);
+	/* What can be polled, under a name that means nothing there. */
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		ASSERT_EQ(0, mknod(names[i], S_IFCHR | 0600, makedev(1, 8)));
+		fds[nr++] = open(names[i], O_RDWR | O_CLOEXEC);
+	}
 	fds[nr++] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
 	ASSERT_GE(ARRAY_SIZE(fds), nr);
 	for (i = 0; i < nr; i++) {
@@ -674,6 +681,8 @@ TEST_F(watch, kinds_that_are_refused)
 	while (nr--)
 		close(fds[nr]);
 	unlink("/tmp/ctx_watch_file");
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		unlink(names[i]);
 }
 
 TEST_F(watch, errors)
