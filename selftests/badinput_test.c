@@ -467,6 +467,14 @@ FIXTURE_TEARDOWN(badmember)
 	subject_end(_metadata, &self->subject);
 }
 
+/* Of those from FIRST_UNKNOWN on. */
+static bool is_known(unsigned int nr)
+{
+	return nr == _IOC_NR(CTX_IOC_WATCH) ||
+	       nr == _IOC_NR(CTX_IOC_ON_DONE) ||
+	       nr == _IOC_NR(CTX_IOC_BIND);
+}
+
 TEST_F(badmember, unknown_requests)
 {
 	struct ctx_ioc_info arg = { .size = sizeof(arg) };
@@ -476,7 +484,7 @@ TEST_F(badmember, unknown_requests)
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		for (nr = FIRST_UNKNOWN; nr < 256; nr++) {
-			if (nr == _IOC_NR(CTX_IOC_WATCH) || nr == _IOC_NR(CTX_IOC_ON_DONE))
+			if (is_known(nr))
 				continue;
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), &arg));
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), NULL));
