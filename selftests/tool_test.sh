@@ -52,10 +52,20 @@ expect()
 	return 1
 }
 
-# Where no cgroup v2 is mounted, ctx run makes do with a process group.
+# hear WORD...: what comes through the fifo next.
+hear()
+{
+	for expected; do
+		read -r word <&3
+		[ "$word" = "$expected" ] || { echo "# $word, not $expected"; return 1; }
+	done
+}
+
+# Where no cgroup v2 is mounted, ctx run makes do with a process group. In a subshell:
+# this becomes the command.
 without_cgroup()
 {
-	unshare -m sh -c 'umount /sys/fs/cgroup && exec "$@"' sh "$@"
+	exec unshare -m sh -c 'umount /sys/fs/cgroup && exec "$@"' sh "$@"
 }
 
 own_status()
@@ -103,6 +113,8 @@ bad_arguments()
 	done
 	expect 125 "no command" ctx run -t 5 &&
 		expect 125 "no command" ctx run -- &&
+		expect 125 "no duration" ctx run -t -v &&
+		expect 125 "^ctx: -f leaves the command" ctx run -f -g true &&
 		expect 125 "try 'ctx run --help'" ctx run --foo true &&
 		expect 125 "try 'ctx run --help'" ctx run -t &&
 		expect 125 "try 'ctx info --help'" ctx info -t 5 &&
@@ -149,15 +161,32 @@ killed()
 		ignoring_term 137 '' ctx run --timeout 0.1 --kill-after 100ms -- cat "$silence"
 }
 
-# KILL also ends what left the process group, and what an inner ctx run left.
+# A signal that by itself does nothing, and then KILL, once both cats are there.
+killed_by_urg()
+{
+	"$@" sh -c '
+		setsid sh -c "echo up > $result; exec cat $silence" &
+		echo up > $result
+		exec cat $silence' &
+	hear up up || return
+	kill -URG $!
+	wait $!
+	[ $? = 137 ] && no_cats
+}
+
 # shellcheck disable=SC2009 # busybox has no pgrep
+no_cats()
+{
+	! ps -o args | grep "^cat $silence"
+}
+
+# KILL also ends what left the process group, and what an inner ctx run left.
 killed_all()
 {
-	ignoring_term 137 '' ctx run -t 0.1 -k 0.1 -- \
-		sh -c 'setsid cat $silence & cat $silence' &&
-		ignoring_term 137 '' ctx run -t 0.1 -k 0.1 -- \
-			ctx run -- sh -c 'setsid cat $silence & cat $silence' &&
-		! ps -o args | grep "^cat $silence"
+	for how in '' without_cgroup; do
+		killed_by_urg $how ctx run -q -s URG -k 0.1 -- &&
+			killed_by_urg $how ctx run -q -s URG -k 0.1 -- ctx run -s URG -- || return
+	done
 }
 
 chosen_signal()
@@ -407,15 +436,6 @@ killed_outer_takes_inner()
 	ctx run true && no_groups_left
 }
 
-# hear WORD...: what comes through the fifo next.
-hear()
-{
-	for expected; do
-		read -r word <&3
-		[ "$word" = "$expected" ] || { echo "# $word, not $expected"; return 1; }
-	done
-}
-
 # TERM is sent to all that there is, and to each once.
 whole_tree()
 {
@@ -493,6 +513,22 @@ ambient()
 			ctx run -- sh -c 'CTX_FD=9 ctx run -v true 9<> /dev/ctx' &&
 		expect 0 'depth     2' ctx run -- sh -c 'CTX_FD=9 ctx run ctx info 9<> /dev/ctx' &&
 		no_groups_left
+}
+
+# Whoever kills the process that stays with it takes it all, as with ctx run itself.
+left_behind_is_killed()
+{
+	cat "$alive" &
+	reader=$!
+	expect 0 '' ctx run -- sh -c '
+		exec 9> $alive
+		setsid sh -c "trap : TERM; echo up > $result; cat $silence; :" \
+			> /dev/null 2>&1 &' || return
+	hear up || return
+	# shellcheck disable=SC2009 # busybox has no pgrep that looks at arguments only
+	kill -KILL "$(ps -o pid,comm | awk '$2 == "ctx" { print $1 }')"
+	wait $reader
+	ctx run true && no_groups_left
 }
 
 values()
@@ -639,6 +675,7 @@ test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind
+test_case "what is left behind is killed with its keeper" left_behind_is_killed
 test_case "the ambient context" ambient
 test_case "values" values
 test_case "exec: under a context by its number" exec_by_id

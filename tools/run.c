@@ -62,7 +62,8 @@ const char run_help[] =
 	"one in its own: as root, or where systemd has delegated it. Elsewhere it is\n"
 	"what stays in COMMAND's process group, and if ctx run is killed, COMMAND alone\n"
 	"gets SIGNAL. What is left in the cgroup when COMMAND ends by itself goes on, but\n"
-	"sees its context cancelled.\n"
+	"sees its context cancelled; a process of ctx run stays with it in the background,\n"
+	"and whoever kills that kills all of it.\n"
 	"\n"
 	"Exit status:\n"
 	"  124    the time was up, here or above\n"
@@ -195,6 +196,8 @@ void run_options(struct run *run, int argc, char **argv, const char *verb, const
 			die("no duration; try 'ctx %s --help'", verb);
 		set_duration(argv[optind++], &run->timeout);
 	}
+	if (run->foreground && run->group_or_none)
+		die("-f leaves the command in this cgroup, and -g wants another for it");
 	run->command = argv + optind;
 	if (!*run->command)
 		die("no command; try 'ctx %s --help'", verb);

@@ -69,7 +69,7 @@ static void go_without_group(struct run *run, int err)
 	if (run->group_or_none)
 		die(text, run->command[0], strerror(err), advice(err));
 	/* An outer one has said it already. */
-	if (!run->quiet && !run->nested)
+	if (!run->quiet && (!run->nested || run->verbose))
 		complain(text, run->command[0], strerror(err), advice(err));
 }
 
