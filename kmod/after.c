@@ -210,11 +210,68 @@ bool ctx_after_stop_sync(struct ctx_after *after)
 }
 EXPORT_SYMBOL_GPL(ctx_after_stop_sync);
 
+/* Ways up by links that are remembered, to be tried when the one by homes fails. */
+#define CTX_WAYS	8
+
+struct ctx_ways {
+	struct ctx *up[CTX_WAYS];	/* with a reference */
+	int n;
+	bool lost;			/* there were more, or one was just being removed */
+};
+
+static void ctx_way_add(struct ctx_ways *ways, struct ctx *up)
+{
+	if (up && ways->n < CTX_WAYS)
+		ways->up[ways->n++] = ctx_hold(up);
+	else
+		ways->lost = true;
+}
+
+/* Who waits for @scope by a link, or will, should it end by that. */
+static void ctx_find_ways(struct ctx_ways *ways, struct ctx_scope *scope)
+{
+	const struct hlist_bl_node *node;
+	const struct ctx_link *link;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&scope->own.lock, flags);
+	if (!scope->state.origin) {
+		ctx_links_lock(scope);
+		hlist_bl_for_each_entry(link, node, &scope->links, node)
+			ctx_way_add(ways, READ_ONCE(link->other));
+		ctx_links_unlock(scope);
+	} else if (scope->node.taken & CTX_TAKEN_LINK) {
+		ctx_way_add(ways, scope->followed);
+	}
+	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+}
+
+/*
+ * Whether @above waits for @scope: by way of homes, and of links on the way. Where
+ * that is not to be found out, it is said to.
+ */
 static bool ctx_is_below(struct ctx_scope *scope, const struct ctx_scope *above)
 {
-	while (scope != above && !ctx_is_root(&scope->node))
-		scope = ctx_home(scope);
-	return scope == above;
+	struct ctx_ways ways = { .n = 0 };
+	struct ctx *held = ctx_hold(&scope->node);
+	bool below;
+
+	for (;;) {
+		while (scope != above && !ctx_is_root(&scope->node)) {
+			if (unlikely(scope->state.extra))
+				ctx_find_ways(&ways, scope);
+			scope = ctx_home(scope);
+		}
+		ctx_put(held);
+		below = scope == above || ways.lost;
+		if (below || !ways.n)
+			break;
+		held = ways.up[--ways.n];
+		scope = ctx_scope(held);
+	}
+	while (ways.n)
+		ctx_put(ways.up[--ways.n]);
+	return below;
 }
 
 /* The current task's own run, which is further up its stack; or NULL. */

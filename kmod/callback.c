@@ -5,7 +5,7 @@
  *
  * own.lock protects the list, and each callback's ->ctx (non-NULL while registered)
  * until its function begins. A scope is on one walk only, and runs one callback at a
- * time: ->running is its address. It was taken off the list before, under own.lock,
+ * time: ->running has its address. It was taken off the list before, under own.lock,
  * and stands there with CTX_RESERVED until it begins: whoever removes it meanwhile
  * takes that away. So a scope that is claimed and has one callback, as most have, is
  * delivered without another turn of the lock: 50 instructions less. A callback is not
@@ -89,10 +89,11 @@ static void ctx_wake_removers(struct ctx_scope *scope)
 static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_scope *scope,
 					     unsigned long reserved)
 {
-	struct ctx_callback *cb = (struct ctx_callback *)(reserved - CTX_RESERVED);
+	struct ctx_callback *cb = (struct ctx_callback *)(reserved - CTX_RESERVED - CTX_CLOSED);
+	const unsigned long running = reserved - CTX_RESERVED;
 	struct ctx *ctx;
 
-	if (unlikely(cmpxchg(&scope->running, reserved, (unsigned long)cb) != reserved))
+	if (unlikely(cmpxchg(&scope->running, reserved, running) != reserved))
 		return;
 	ctx = cb->ctx;
 	cb->ctx = NULL;
@@ -106,41 +107,45 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	 * lock, 33 instructions, less. It also has cb->ctx seen as NULL by who sees
 	 * nothing running: pairs with the acquire in ctx_callback_take().
 	 */
-	xchg(&scope->running, 0);
+	xchg(&scope->running, CTX_CLOSED);
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_RUN_WAITER))
 		ctx_wake_removers(scope);
 	walk->budget -= CTX_COST_CALLBACK;
 }
 
-static void ctx_callback_reserve_next(struct ctx_scope *scope)
+/* Returns false if the next is a link. */
+static bool ctx_callback_reserve_next(struct ctx_scope *scope)
 {
 	unsigned long flags;
+	bool reserved;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
 	ctx_callback_reserve(scope);
+	reserved = scope->running != CTX_CLOSED || ctx_queue_empty(&scope->callbacks);
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
+	return reserved;
 }
 
 /*
  * Runs what is registered with a claimed scope, of which the first was reserved
- * with the claim: most have no other. Returns false when the budget is spent first.
+ * with the claim: most have no other.
  */
-bool ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
+enum ctx_ran ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
 {
 	unsigned long reserved;
 
-	for (;;) {
+	do {
 		if (walk->budget <= 0)
-			return false;
+			return CTX_RAN_OUT;
 		reserved = READ_ONCE(scope->running);
-		if (likely(reserved))
+		if (likely(reserved & CTX_RESERVED))
 			ctx_callback_run(walk, scope, reserved);
 		/* Without the lock: nobody adds any more. */
 		if (likely(ctx_queue_empty(&scope->callbacks)))
-			return true;
+			return CTX_RAN_ALL;
 		ctx_walk_yield(walk);
-		ctx_callback_reserve_next(scope);
-	}
+	} while (ctx_callback_reserve_next(scope));
+	return CTX_RAN_TO_LINK;
 }
 
 /**
@@ -191,10 +196,10 @@ enum ctx_removal {
 /* Under own.lock: @cb is the one that was taken off the list, and has begun or not. */
 static enum ctx_removal ctx_callback_revoke(struct ctx_scope *scope, struct ctx_callback *cb)
 {
-	unsigned long reserved = CTX_RESERVED | (unsigned long)cb;
+	unsigned long reserved = CTX_RESERVED | CTX_CLOSED | (unsigned long)cb;
 
 	/* See ctx_callback_run(). */
-	if (cmpxchg(&scope->running, reserved, 0) != reserved)
+	if (cmpxchg(&scope->running, reserved, CTX_CLOSED) != reserved)
 		return CTX_RUNNING;
 	cb->ctx = NULL;
 	return CTX_REMOVED;
@@ -207,11 +212,11 @@ static __always_inline enum ctx_removal ctx_callback_take(struct ctx_scope *scop
 	/* Pairs with the exchange at the end of ctx_callback_run(). */
 	unsigned long running = smp_load_acquire(&scope->running);
 
-	if (unlikely((running & ~CTX_RESERVED) == (unsigned long)cb))
+	if (unlikely((running & ~CTX_RESERVED) == (CTX_CLOSED | (unsigned long)cb)))
 		return ctx_callback_revoke(scope, cb);
 	if (!cb->ctx || WARN_ON_ONCE(ctx_scope(cb->ctx) != scope))
 		return CTX_NOT_THERE;
-	ctx_queue_del(&scope->callbacks, &cb->node);
+	ctx_callback_cut(scope, &cb->node);
 	cb->ctx = NULL;
 	return CTX_REMOVED;
 }

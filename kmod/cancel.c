@@ -16,11 +16,15 @@
  * batch at a time (S19). A child that cancelled itself first has left the list:
  * it is left to its canceller, and its home waits for it to settle.
  *
+ * Follow. A scope that is linked to others ends with any of them (see link.c): it
+ * is claimed in the walk over the other, and joins that walk's queue. The two locks
+ * are those of a scope that cancels itself; the origin is the other's.
+ *
  * Settle. A scope counts in own.busy its own delivery, the unfinished children
  * that were taken off its list, and the after-funcs that it queued. When that
  * falls to 0 the scope is settled, and its home, if it waits (->taken, constant
- * from the claim on), counts it off in turn. ctx_cancel_sync() waits for that,
- * whoever does the work.
+ * from the claim on), counts it off in turn, and so does the other whose end it
+ * followed. ctx_cancel_sync() waits for that, whoever does the work.
  */
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
@@ -134,27 +138,49 @@ static void ctx_settle_later(struct ctx_scope *scope)
 }
 
 /*
- * Counts @n off @scope's outstanding business; at 0 it is settled. Returns whether
- * its home waits for that. The caller holds a reference on @scope or on something
+ * Counts @n off @scope's outstanding business; at 0 it is settled. Returns who
+ * waits for that: its ->taken. The caller holds a reference on @scope or on something
  * below it, which keeps all of them.
  *
  * The decrement is fully ordered: with the flag that ctx_wait_settled() sets
  * before it looks at busy, one of the two sees the other.
  */
-static __always_inline bool ctx_count_off(struct ctx_scope *scope, int n)
+static __always_inline u8 ctx_count_off(struct ctx_scope *scope, int n)
 {
 	if (!atomic_sub_and_test(n, &scope->own.busy))
-		return false;
+		return 0;
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_SYNC_WAITER))
 		wake_up_var(&scope->own.busy);
 	return scope->node.taken;
 }
 
 /*
- * Counts a settled scope off with its home, and so on. An interrupt goes up a
- * bounded number of levels only (S19).
+ * Counts a settled scope off with those who wait for it, as @taken says. Returns the
+ * one to go on from, and in @taken who waits for that; where both are settled by it,
+ * a worker goes on from the other one.
  */
-static noinline void ctx_settle_above(struct ctx_scope *scope)
+static struct ctx_scope *ctx_settle_level(struct ctx_scope *scope, u8 *taken)
+{
+	struct ctx_scope *home = ctx_home(scope), *other = NULL;
+	u8 above = 0, aside = 0;
+
+	if (*taken & CTX_TAKEN_LINK) {
+		other = container_of(ctx_followed(scope), struct ctx_scope, node);
+		aside = ctx_count_off(other, 1);
+	}
+	if (*taken & CTX_TAKEN)
+		above = ctx_count_off(home, 1);
+	if (above && aside)
+		ctx_settle_later(other);
+	*taken = above ?: aside;
+	return above ? home : other;
+}
+
+/*
+ * Counts a settled scope off, and so on. An interrupt goes up a bounded number of
+ * levels only (S19).
+ */
+static noinline void ctx_settle_above(struct ctx_scope *scope, u8 taken)
 {
 	int level = 0;
 
@@ -163,15 +189,21 @@ static noinline void ctx_settle_above(struct ctx_scope *scope)
 			ctx_settle_later(scope);
 			return;
 		}
-		scope = ctx_home(scope);
-	} while (ctx_count_off(scope, 1));
+		scope = ctx_settle_level(scope, &taken);
+	} while (taken);
 }
 
 /* Inlined as far as the home, where mostly it ends. */
 static __always_inline void ctx_settle_by(struct ctx_scope *scope, int n)
 {
-	if (ctx_count_off(scope, n) && ctx_count_off(ctx_home(scope), 1))
-		ctx_settle_above(ctx_home(scope));
+	u8 taken = ctx_count_off(scope, n);
+
+	if (likely(taken == CTX_TAKEN)) {
+		scope = ctx_home(scope);
+		taken = ctx_count_off(scope, 1);
+	}
+	if (unlikely(taken))
+		ctx_settle_above(scope, taken);
 }
 
 void ctx_settle(struct ctx_scope *scope)
@@ -207,7 +239,7 @@ static __always_inline bool ctx_close(struct ctx_scope *child)
 static void ctx_leave_unsettled(struct ctx_scope *home, struct ctx_scope *scope)
 {
 	if (!ctx_is_root(&home->node)) {
-		scope->node.taken = true;
+		scope->node.taken |= CTX_TAKEN;
 		atomic_inc(&home->own.busy);
 	}
 	ctx_unlist(scope);
@@ -223,7 +255,7 @@ static __always_inline void ctx_take_child(struct ctx_walk *walk, struct ctx_sco
 {
 	ctx_publish(child, home->state.origin);
 	if (ctx_close(child)) {
-		child->node.taken = true;
+		child->node.taken = CTX_TAKEN;
 		walk->taken++;
 		ctx_unlist(child);
 		ctx_queue_add(&walk->work, &child->sibling);
@@ -278,6 +310,116 @@ static bool ctx_take_all(struct ctx_walk *walk, struct ctx_scope *home)
 	return true;
 }
 
+enum ctx_claim {
+	CTX_CLAIM_LOST,		/* done already */
+	CTX_CLAIM_BARE,		/* done by this, and settled */
+	CTX_CLAIM_WON,		/* done by this, and to be delivered */
+};
+
+/*
+ * Under both locks, @scope being done by now: takes it off its home's list. Most
+ * have nothing else, and this is all there is to their cancellation.
+ */
+static __always_inline enum ctx_claim ctx_claim_end(struct ctx_scope *scope)
+{
+	if (likely(ctx_is_bare(scope) && !ctx_must_defer())) {
+		atomic_set(&scope->own.busy, 0);
+		/* Unlisted already: its timer went off before it was listed. */
+		if (likely(!hlist_unhashed(&scope->sibling)))
+			ctx_unlist(scope);
+		return CTX_CLAIM_BARE;
+	}
+	ctx_callback_reserve(scope);
+	if (!hlist_unhashed(&scope->sibling))
+		ctx_leave_unsettled(ctx_home(scope), scope);
+	return CTX_CLAIM_WON;
+}
+
+/*
+ * Makes @scope done as @other is, with its origin, which the reference on @other
+ * keeps. With interrupts off; the caller holds references on both. @taken says
+ * whether @other waits for it: then it is @other's walk that goes on with it.
+ */
+static enum ctx_claim ctx_claim_like(struct ctx_scope *scope, struct ctx_scope *other, u8 taken)
+{
+	enum ctx_claim claim = CTX_CLAIM_LOST;
+	struct ctx_nest *nest = ctx_home_nest(scope);
+
+	raw_spin_lock(&nest->lock);
+	if (READ_ONCE(scope->state.origin))
+		goto unlock;
+	raw_spin_lock_nested(&scope->own.lock, SINGLE_DEPTH_NESTING);
+	scope->followed = ctx_hold(&other->node);
+	scope->state.extra = true;
+	ctx_publish(scope, other->state.origin);
+	claim = ctx_claim_end(scope);
+	if (claim == CTX_CLAIM_WON)
+		scope->node.taken |= taken;
+	raw_spin_unlock(&scope->own.lock);
+unlock:
+	raw_spin_unlock(&nest->lock);
+	return claim;
+}
+
+/*
+ * The first of @other's callbacks, if it is a link: takes it off, and gives what it
+ * links with a reference, unless that is being released. From here on the link is
+ * not touched.
+ */
+static struct ctx_scope *ctx_take_link(struct ctx_scope *other)
+{
+	struct ctx *ctx = NULL;
+	struct hlist_node *first;
+
+	raw_spin_lock(&other->own.lock);
+	first = other->callbacks.first;
+	if (first && ctx_is_link(first)) {
+		ctx_callback_cut(other, first);
+		first->pprev = NULL;
+		ctx = hlist_entry(first, struct ctx_callback, node)->ctx;
+		if (!refcount_inc_not_zero(&ctx->ref))
+			ctx = NULL;
+	}
+	raw_spin_unlock(&other->own.lock);
+	return ctx ? container_of(ctx, struct ctx_scope, node) : NULL;
+}
+
+/*
+ * Ends what the first of @other's callbacks links to it. With interrupts off from
+ * where the link is taken off until the claim: ctx_unlink() waits for that, anywhere.
+ */
+static noinline void ctx_follow(struct ctx_walk *walk, struct ctx_scope *other)
+{
+	enum ctx_claim claim = CTX_CLAIM_LOST;
+	struct ctx_scope *scope;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	scope = ctx_take_link(other);
+	if (scope)
+		claim = ctx_claim_like(scope, other, CTX_TAKEN_LINK);
+	local_irq_restore(flags);
+	walk->budget -= CTX_COST_SCOPE;
+	if (claim == CTX_CLAIM_WON) {
+		walk->taken++;
+		ctx_queue_add(&walk->work, &scope->sibling);
+	} else if (scope) {
+		if (claim == CTX_CLAIM_BARE && ctx_is_timed(scope))
+			ctx_deadline_disarm(ctx_deadline_of(scope));
+		ctx_unhold(&scope->node);
+	}
+	ctx_walk_yield(walk);
+}
+
+static bool ctx_walk_callbacks(struct ctx_walk *walk, struct ctx_scope *scope)
+{
+	enum ctx_ran ran;
+
+	while ((ran = ctx_callbacks_run(walk, scope)) == CTX_RAN_TO_LINK)
+		ctx_follow(walk, scope);
+	return ran == CTX_RAN_ALL;
+}
+
 /*
  * The completion and callbacks before the children. Each step picks up where it was
  * left, so that a worker can go on with it. Without own.lock: see ctx_close().
@@ -290,8 +432,8 @@ static __always_inline bool ctx_walk_scope(struct ctx_walk *walk, struct ctx_sco
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_DONE_USED) && !ctx_complete(walk, scope))
 		return false;
-	if ((READ_ONCE(scope->running) || !ctx_queue_empty(&scope->callbacks)) &&
-	    !ctx_callbacks_run(walk, scope))
+	if ((READ_ONCE(scope->running) & CTX_RESERVED || !ctx_queue_empty(&scope->callbacks)) &&
+	    !ctx_walk_callbacks(walk, scope))
 		return false;
 	if (unlikely(scope->spread))
 		return ctx_take_all(walk, scope);
@@ -347,16 +489,7 @@ static void ctx_walk_deferred(struct work_struct *work)
 	ctx_walk(&walk);
 }
 
-enum ctx_claim {
-	CTX_CLAIM_LOST,		/* done already */
-	CTX_CLAIM_BARE,		/* done by this, and settled */
-	CTX_CLAIM_WON,		/* done by this, and to be delivered */
-};
-
-/*
- * Makes @scope done and takes it off its home's list, in one turn of both locks:
- * most have nothing else, and this is all there is to their cancellation.
- */
+/* Makes @scope done and takes it off its home's list, in one turn of both locks. */
 static __always_inline enum ctx_claim ctx_claim_self(struct ctx_scope *scope,
 						     const struct ctx_by *by)
 {
@@ -371,18 +504,7 @@ static __always_inline enum ctx_claim ctx_claim_self(struct ctx_scope *scope,
 	raw_spin_lock_nested(&scope->own.lock, SINGLE_DEPTH_NESTING);
 	ctx_record(scope, by, now);
 	ctx_publish(scope, &scope->state);
-	if (likely(ctx_is_bare(scope) && !ctx_must_defer())) {
-		claim = CTX_CLAIM_BARE;
-		atomic_set(&scope->own.busy, 0);
-		/* Unlisted already: its timer went off before it was listed. */
-		if (likely(!hlist_unhashed(&scope->sibling)))
-			ctx_unlist(scope);
-	} else {
-		claim = CTX_CLAIM_WON;
-		ctx_callback_reserve(scope);
-		if (!hlist_unhashed(&scope->sibling))
-			ctx_leave_unsettled(ctx_home(scope), scope);
-	}
+	claim = ctx_claim_end(scope);
 	raw_spin_unlock(&scope->own.lock);
 unlock:
 	raw_spin_unlock_irqrestore(&nest->lock, flags);
@@ -471,6 +593,24 @@ bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode)
 {
 	return __ctx_cancel_scope(scope, by, mode);
+}
+
+/*
+ * Ends @scope as @other was ended. The caller holds references on both. Nobody waits
+ * for it as for a part of @other, which may have come to rest long ago.
+ */
+void ctx_cancel_like(struct ctx_scope *scope, struct ctx_scope *other)
+{
+	enum ctx_claim claim;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	claim = ctx_claim_like(scope, other, 0);
+	local_irq_restore(flags);
+	if (claim == CTX_CLAIM_WON)
+		ctx_deliver(scope, CTX_CANCEL_HERE);
+	else if (claim == CTX_CLAIM_BARE && ctx_is_timed(scope))
+		ctx_deadline_disarm(ctx_deadline_of(scope));
 }
 
 static struct ctx_scope *ctx_cancelable(struct ctx *ctx)

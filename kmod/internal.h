@@ -14,6 +14,7 @@
  *	source	 what cancels contexts when it is done itself
  *	deadline, value
  *	index	 what makes a look-up of values quick
+ *	link     contexts with several parents
  *	cancel   claiming, the walk over a subtree, settling
  *	callback
  *	tree     nodes, references, homes
@@ -32,8 +33,8 @@
  * A scope's state.origin and its place on its home's list change together, under
  * the lock of that list. A child's own.lock may be taken inside it, never the
  * other way round; own.lock also inside the lock of a context's on-dones, which is
- * not raw, and that of timers inside own.lock: see work.c. No other pair is held
- * together. Callbacks, wake-ups and frees happen under none of them.
+ * not raw; those of a list of links and of timers (see work.c) inside own.lock. No
+ * other pair is held together. Callbacks, wake-ups and frees happen under none.
  */
 #ifndef _CTX_INTERNAL_H
 #define _CTX_INTERNAL_H
@@ -148,14 +149,23 @@ struct ctx_scope {
 		struct hlist_node sibling;	/* claimed: in the queue of one walk */
 		struct list_head found;		/* leaked: see ctx_reap_leaks() */
 	};
-	struct ctx_queue callbacks;
-	unsigned long running;		/* an address: see callback.c */
+	union {
+		struct ctx_queue callbacks;
+		struct {
+			struct hlist_node *first_callback;
+			unsigned long running;	/* see CTX_CLOSED */
+		};
+	};
 	struct completion done;
 	ktime_t time;			/* the record: valid once origin is our own state */
-	void *pid;			/* see ctx_pid_take() */
+	union {
+		void *pid;		/* see ctx_pid_take() */
+		struct ctx *followed;	/* see ctx_followed() */
+	};
 	char comm[TASK_COMM_LEN];
 	struct ctx_deadline *timed;	/* nearest scope with a timer, may be itself */
 	struct ctx_spread *spread;	/* set under own.lock, for good */
+	struct hlist_bl_head links;	/* its own, to others; has a lock: see link.c */
 };
 
 struct ctx_deadline {
@@ -216,7 +226,7 @@ static inline u16 *ctx_table_home(const struct ctx_table *table, const void *key
 	return table->slot + (hash_ptr(key, 32) * table->homes >> 32);
 }
 
-struct ctx_nest *ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home);
+struct ctx_nest *ctx_join_home(struct ctx_scope *scope, struct ctx_scope *home);
 
 static inline enum ctx_kind ctx_kind(const struct ctx *ctx)
 {
@@ -405,6 +415,19 @@ static inline struct ctx *ctx_hold(struct ctx *ctx)
 	return ctx;
 }
 
+/*
+ * Before @scope is referenced for the sake of what depends on it: see link.c. Whoever
+ * competes for a parent only reads.
+ */
+static inline void ctx_mark_used(struct ctx_scope *scope)
+{
+	if (unlikely(!READ_ONCE(scope->state.used)))
+		WRITE_ONCE(scope->state.used, true);
+}
+
+/* ->usage of what has been derived from, and is not spread, nor linked. */
+#define CTX_USED_ONLY	((__force u16)cpu_to_le16(1))
+
 /* All but the reference on @parent. */
 static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 				 struct ctx_signal *state, u8 kind)
@@ -418,7 +441,7 @@ static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 	refcount_set(&ctx->ref, 1);
 	ctx->kind = kind;
 	ctx->flags = 0;
-	ctx->taken = false;
+	ctx->taken = 0;
 	ctx->nest = 0;
 }
 
@@ -429,11 +452,12 @@ static inline struct ctx_nest *ctx_scope_init(struct ctx_scope *scope, struct ct
 
 	ctx_node_init(&scope->node, parent, &scope->state, kind);
 	scope->state.origin = NULL;
+	scope->state.used = false;
 	atomic_set(&scope->own.busy, 1);
 	scope->timed = home->timed;
-	/* Pairs with the release in ctx_spread_out(). */
-	if (unlikely(smp_load_acquire(&home->spread)))
-		return ctx_spread_join(scope, home);
+	/* Who does not see yet that it is spread will be listed where all were before. */
+	if (unlikely(READ_ONCE(home->state.usage) != CTX_USED_ONLY))
+		return ctx_join_home(scope, home);
 	ctx_hold(parent);
 	return &home->own;
 }
@@ -457,13 +481,22 @@ static inline void ctx_queue_add(struct ctx_queue *queue, struct hlist_node *nod
 	queue->end = &node->next;
 }
 
-static inline void ctx_queue_del(struct ctx_queue *queue, struct hlist_node *node)
+/* Returns the new end, if @node was the last; else NULL. */
+static inline struct hlist_node **ctx_queue_cut(struct hlist_node *node)
 {
 	WRITE_ONCE(*node->pprev, node->next);
-	if (node->next)
-		node->next->pprev = node->pprev;
-	else
-		queue->end = node->pprev;
+	if (!node->next)
+		return node->pprev;
+	node->next->pprev = node->pprev;
+	return NULL;
+}
+
+static inline void ctx_queue_del(struct ctx_queue *queue, struct hlist_node *node)
+{
+	struct hlist_node **end = ctx_queue_cut(node);
+
+	if (end)
+		queue->end = end;
 }
 
 /* Moves all of @from to the end of @to. */
@@ -520,19 +553,53 @@ static __always_inline int ctx_callback_enlist(struct ctx_scope *scope, struct c
 	return 0;
 }
 
-/* In ->running: taken off the queue, and not begun yet. */
+/*
+ * What @scope, which is done, was linked to if that is how: with a reference, which
+ * keeps the origin. Else NULL: the origin is above, or here.
+ */
+static inline struct ctx *ctx_followed(const struct ctx_scope *scope)
+{
+	return scope->state.origin == &scope->state ? NULL : scope->followed;
+}
+
+/*
+ * In a queue of callbacks there are links, too, which have no function. Under the
+ * lock of that queue.
+ */
+static inline bool ctx_is_link(const struct hlist_node *node)
+{
+	return !hlist_entry(node, struct ctx_callback, node)->fn;
+}
+
+/*
+ * A queue of callbacks is closed with the claim, unless it is empty: as nobody adds to
+ * it any more, there is an address instead of its end, of the callback that was taken
+ * off and runs, or with CTX_RESERVED has not begun yet, if there is one. See callback.c.
+ */
 #define CTX_RESERVED	1UL
+#define CTX_CLOSED	2UL
 
 /* Under own.lock, of a scope that is done and has none reserved or running. */
 static inline void ctx_callback_reserve(struct ctx_scope *scope)
 {
 	struct hlist_node *first = scope->callbacks.first;
+	unsigned long running = CTX_CLOSED;
 
-	if (!first)
-		return;
-	ctx_queue_del(&scope->callbacks, first);
-	WRITE_ONCE(scope->running, CTX_RESERVED |
-		   (unsigned long)hlist_entry(first, struct ctx_callback, node));
+	if (first && likely(!ctx_is_link(first))) {
+		ctx_queue_cut(first);
+		running |= CTX_RESERVED | (unsigned long)hlist_entry(first, struct ctx_callback,
+								     node);
+	}
+	WRITE_ONCE(scope->running, running);
+}
+
+/* Under own.lock, of one that is in the queue. */
+static inline void ctx_callback_cut(struct ctx_scope *scope, struct hlist_node *node)
+{
+	struct hlist_node **end = ctx_queue_cut(node);
+
+	if (end && !(scope->running & CTX_CLOSED))
+		scope->callbacks.end = end;
 }
 
 static inline bool ctx_cause_valid(int cause)
@@ -641,6 +708,10 @@ enum ctx_cancel_mode {
 /* A unit of it grows back in so many nanoseconds, as a power of two. */
 #define CTX_REGROWTH_SHIFT	10
 
+/* ->taken: who waits for the scope to settle. */
+#define CTX_TAKEN		0x01	/* its home */
+#define CTX_TAKEN_LINK		0x02	/* the other, whose end it followed */
+
 /* Children taken in one turn of a lock; levels gone up in one interrupt. */
 #define CTX_BATCH		32
 /* ... where there is a budget, which is looked at between the turns. */
@@ -655,8 +726,41 @@ void ctx_born_ended(struct ctx_scope *scope, const struct ctx_by *by);
 pid_t ctx_pid_nr(const void *pid, struct pid_namespace *ns);
 void ctx_settle(struct ctx_scope *scope);
 
+void ctx_cancel_like(struct ctx_scope *scope, struct ctx_scope *other);
+
+/* link.c */
+
+/*
+ * With interrupts off, for which reason preemption need not be: the lock of a
+ * hlist_bl_head is one bit of it.
+ */
+static inline void ctx_links_lock(struct ctx_scope *scope)
+	__acquires(bitlock)
+{
+	while (test_and_set_bit_lock(0, (unsigned long *)&scope->links))
+		cpu_relax();
+	__acquire(bitlock);
+}
+
+static inline void ctx_links_unlock(struct ctx_scope *scope)
+	__releases(bitlock)
+{
+	__clear_bit_unlock(0, (unsigned long *)&scope->links);
+	__release(bitlock);
+}
+
+struct ctx *ctx_link_pop(struct ctx_scope *scope);
+
 /* callback.c */
-bool ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope);
+
+/* Where running callbacks has come to. */
+enum ctx_ran {
+	CTX_RAN_ALL,
+	CTX_RAN_OUT,		/* of budget */
+	CTX_RAN_TO_LINK,	/* the next is one */
+};
+
+enum ctx_ran ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope);
 void ctx_run_end(struct ctx_walk *walk);
 bool ctx_in_callback(const struct ctx_callback *cb);
 

@@ -52,9 +52,10 @@ void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp)
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
 	if (!scope->spread && !READ_ONCE(scope->state.origin)) {
 		refcount_add(CTX_SPREAD_BIAS, &scope->node.ref);
-		/* Initialised before it is seen: pairs with ctx_scope_init(). */
+		/* Initialised before it is seen: pairs with ctx_join_home(). */
 		smp_store_release(&scope->spread, spread);
 		scope->node.flags |= CTX_SPREAD;
+		scope->state.extra = true;
 		spread = NULL;
 	}
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
@@ -65,12 +66,19 @@ void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp)
  * Which of the home's lists a new scope goes to, and its reference on its parent:
  * counted there too if the parent is the home, on which the caller has one.
  */
-struct ctx_nest *ctx_spread_join(struct ctx_scope *scope, struct ctx_scope *home)
+struct ctx_nest *ctx_join_home(struct ctx_scope *scope, struct ctx_scope *home)
 {
+	/* Pairs with the release in ctx_spread_out(). */
+	const struct ctx_spread *spread = smp_load_acquire(&home->spread);
 	struct ctx *parent = scope->node.parent;
 	struct ctx_nest *nest;
 
-	scope->node.nest = 1 + (raw_smp_processor_id() & home->spread->mask);
+	ctx_mark_used(home);
+	if (!spread) {
+		ctx_hold(parent);
+		return &home->own;
+	}
+	scope->node.nest = 1 + (raw_smp_processor_id() & spread->mask);
 	nest = ctx_nest_of(home, scope->node.nest);
 	if (!ctx_is_scope(parent))
 		ctx_hold(parent);

@@ -28,9 +28,11 @@ static LLIST_HEAD(ctx_dead);
 struct ctx_scope ctx_roots[] = {
 	{
 		.node = { .state = &ctx_roots[0].state, .kind = CTX_ROOT },
+		.state.usage = U16_MAX,
 		.own.lock = __RAW_SPIN_LOCK_UNLOCKED(ctx_roots[0].own.lock),
 	}, {
 		.node = { .state = &ctx_roots[1].state, .kind = CTX_ROOT },
+		.state.usage = U16_MAX,
 		.own.lock = __RAW_SPIN_LOCK_UNLOCKED(ctx_roots[1].own.lock),
 	},
 };
@@ -85,9 +87,10 @@ void ctx_scope_setup(struct ctx_scope *scope)
 	INIT_HLIST_HEAD(&scope->own.children);
 	INIT_HLIST_NODE(&scope->sibling);
 	ctx_queue_init(&scope->callbacks);
-	scope->running = 0;
 	scope->pid = NULL;
 	scope->spread = NULL;
+	scope->state.extra = false;
+	INIT_HLIST_BL_HEAD(&scope->links);
 }
 
 static void ctx_scope_ctor(void *object)
@@ -213,6 +216,7 @@ EXPORT_SYMBOL_GPL(ctx_with_cancel);
 
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind)
 {
+	ctx_mark_used(ctx_scope(parent));
 	ctx_node_init(ctx, ctx_hold(parent), &ctx_roots[0].state, kind);
 	ctx_note_derive(ctx);
 }
@@ -265,9 +269,8 @@ static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 	/* Not before: until then it could still become done. */
 	ctx_note_release(&scope->node);
 	/* Nobody is left who could remove one: its owner forgot (S12). */
-	if (WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks)))
-		ctx_queue_init(&scope->callbacks);
-	ctx_pid_drop(scope->pid);
+	WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks));
+	ctx_queue_init(&scope->callbacks);
 	scope->pid = NULL;
 }
 
@@ -275,6 +278,7 @@ static void ctx_scope_free(struct ctx_scope *scope)
 {
 	kfree(scope->spread);
 	scope->spread = NULL;
+	scope->state.extra = false;
 	if (scope->node.kind & CTX_F_USER)
 		ctx_user_free(&scope->node);
 	else if (ctx_is_timed(scope))
@@ -298,6 +302,7 @@ static noinline void ctx_scope_release(struct ctx_scope *scope)
 
 	ctx_drop_on_dones(&scope->node);
 	ctx_drop_watches(scope);
+	ctx_pid_drop(scope->pid);
 	ctx_scope_strip(scope);
 	if (ticking || scope->spread)
 		call_rcu(&scope->node.rcu, ctx_scope_free_rcu);
@@ -307,14 +312,14 @@ static noinline void ctx_scope_release(struct ctx_scope *scope)
 
 /*
  * A scope that goes straight back to ctx_cancel_cache, in any context: without
- * timer, user, lists by CPU, or a reference on who cancelled it.
+ * timer, user, lists by CPU, links, or a reference on who cancelled it.
  */
 static __always_inline bool ctx_is_plain(const struct ctx *ctx)
 {
 	const struct ctx_scope *scope = container_of(ctx, struct ctx_scope, node);
 
 	return (ctx->kind & (CTX_KIND_SCOPE | CTX_F_USER | CTX_F_TIMER)) == CTX_KIND_SCOPE &&
-	       !scope->spread && !ctx_pid_is_held(scope->pid) && !ctx_must_defer();
+	       !scope->state.extra && !ctx_pid_is_held(scope->pid) && !ctx_must_defer();
 }
 
 /*
@@ -371,30 +376,97 @@ static void ctx_bulk_add(struct ctx_bulk *bulk, struct ctx_scope *scope)
 static void ctx_release_dead(struct work_struct *work);
 static DECLARE_WORK(ctx_dead_work, ctx_release_dead);
 
-/* The last reference is gone; and so perhaps is that of the parent, and so on. */
+/* Contexts whose last reference is gone: a stack through ->dead, not yet looked at. */
+static void ctx_dead_push(struct llist_node **dead, struct ctx *ctx)
+{
+	ctx->dead.next = *dead;
+	*dead = &ctx->dead;
+}
+
+static struct ctx *ctx_dead_pop(struct llist_node **dead)
+{
+	struct llist_node *first = *dead;
+
+	if (!first)
+		return NULL;
+	*dead = first->next;
+	return llist_entry(first, struct ctx, dead);
+}
+
+static void ctx_leave_dead(struct llist_node *dead)
+{
+	struct ctx *ctx;
+
+	while ((ctx = ctx_dead_pop(&dead)))
+		if (llist_add(&ctx->dead, &ctx_dead))
+			schedule_work(&ctx_dead_work);
+}
+
+/*
+ * A scope that had links, or ended by one. What it was linked to may have hung on
+ * that, as on its children a parent does.
+ */
+static noinline void ctx_release_linked(struct ctx_scope *scope, struct llist_node **dead)
+{
+	struct ctx *followed = ctx_followed(scope);
+
+	if (followed)
+		scope->followed = NULL;
+	/* Before what keeps the origin, at which this may look. */
+	ctx_scope_release(scope);
+	if (followed && ctx_drop(followed))
+		ctx_dead_push(dead, followed);
+}
+
+/* Nobody looks at a link once its context's last reference is gone. */
+static noinline void ctx_drop_links(struct ctx_scope *scope, struct llist_node **dead)
+{
+	struct ctx *other;
+
+	while ((other = ctx_link_pop(scope)))
+		if (ctx_drop(other))
+			ctx_dead_push(dead, other);
+}
+
+static void ctx_release_one(struct ctx *ctx, struct ctx_bulk *bulk, struct llist_node **dead)
+{
+	struct ctx_scope *scope = container_of(ctx, struct ctx_scope, node);
+
+	if (ctx_is_plain(ctx))
+		ctx_bulk_add(bulk, scope);
+	else if (!ctx_is_scope(ctx))
+		ctx_value_release(ctx);
+	else if (scope->state.extra)
+		ctx_release_linked(scope, dead);
+	else
+		ctx_scope_release(scope);
+}
+
+/*
+ * The last reference is gone; and so perhaps is that of the parent, and of what it
+ * was linked to, and so on.
+ */
 noinline void ctx_release_chain(struct ctx *ctx)
 {
 	struct ctx_bulk bulk = { .nr = 0 };
+	struct llist_node *dead = NULL;
 	struct ctx *parent;
 	int generation = 0;
 	u8 nest;
 
 	do {
+		if (ctx_is_scope(ctx) && container_of(ctx, struct ctx_scope, node)->state.extra)
+			ctx_drop_links(container_of(ctx, struct ctx_scope, node), &dead);
 		if (unlikely(ctx_release_later(ctx, generation++))) {
-			if (llist_add(&ctx->dead, &ctx_dead))
-				schedule_work(&ctx_dead_work);
+			ctx_dead_push(&dead, ctx);
+			ctx_leave_dead(dead);
 			break;
 		}
 		parent = ctx->parent;
 		nest = ctx_is_scope(ctx) ? ctx->nest : 0;
-		if (ctx_is_plain(ctx))
-			ctx_bulk_add(&bulk, container_of(ctx, struct ctx_scope, node));
-		else if (ctx_is_scope(ctx))
-			ctx_scope_release(container_of(ctx, struct ctx_scope, node));
-		else
-			ctx_value_release(ctx);
-		ctx = parent;
-	} while (ctx_drop_parent(parent, nest));
+		ctx_release_one(ctx, &bulk, &dead);
+		ctx = ctx_drop_parent(parent, nest) ? parent : ctx_dead_pop(&dead);
+	} while (ctx);
 	ctx_bulk_free(&bulk);
 }
 
@@ -408,7 +480,7 @@ static __always_inline void ctx_release(struct ctx *ctx)
 	if (likely(ctx_is_plain(ctx))) {
 		ctx_scope_strip(scope);
 		kmem_cache_free(ctx_cancel_cache, scope);
-	} else if (ctx_is_scope(ctx) && !ctx_release_later(ctx, 0)) {
+	} else if (ctx_is_scope(ctx) && !scope->state.extra && !ctx_release_later(ctx, 0)) {
 		ctx_scope_release(scope);
 	} else {
 		ctx_release_chain(ctx);
@@ -434,8 +506,8 @@ static void ctx_release_dead(struct work_struct *work)
  *
  * With the last reference the context is gone: its timer is disarmed, its
  * reference on the parent dropped in turn, however long the chain (S7, S19). It
- * is not cancelled by that; nobody is left who could see it. A callback that is
- * still registered is reported (S12).
+ * is not cancelled by that; nobody is left who could see it. Its links are gone. A
+ * callback that is still registered is reported (S12).
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too. On
  * PREEMPT_RT, in atomic context, a worker does the rest (S18).
@@ -513,6 +585,7 @@ void ctx_reap_leaks(void)
 	list_for_each_entry_safe_reverse(scope, prev, &found, found) {
 		INIT_HLIST_NODE(&scope->sibling);
 		ctx_queue_init(&scope->callbacks);
+		INIT_HLIST_BL_HEAD(&scope->links);
 		refcount_set(&scope->node.ref, 1);
 		ctx_put(&scope->node);
 	}

@@ -90,6 +90,7 @@ void ctx_value_flush(void)
 void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, void *value,
 		     void (*release)(void *value), u8 kind, gfp_t gfp)
 {
+	ctx_mark_used(ctx_scope(parent));
 	ctx_node_init(&v->node, ctx_hold(parent), parent->state, kind);
 	v->key = key;
 	v->value = value;

@@ -24,6 +24,7 @@
 #include <linux/gfp.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/list_bl.h>
 #include <linux/llist.h>
 #include <linux/refcount.h>
 #include <linux/sched.h>
@@ -54,8 +55,15 @@ struct pid;
 struct ctx_signal {
 	/* private: */
 	const struct ctx_signal *origin;
-	int err;
-	int cause;
+	s16 err;
+	s16 cause;
+	union {
+		struct {
+			u8 used;	/* something was derived from it, or linked to it */
+			u8 extra;	/* has lists by CPU, or links */
+		};
+		u16 usage;		/* both */
+	};
 };
 
 /**
@@ -101,7 +109,19 @@ struct ctx_callback {
 	/* private: */
 	struct hlist_node node;
 	struct ctx *ctx;		/* non-NULL while registered */
-	void (*fn)(struct ctx *ctx, struct ctx_callback *cb);
+	void (*fn)(struct ctx *ctx, struct ctx_callback *cb);	/* NULL: a link's */
+} __aligned(sizeof(long));		/* two bits of the address are used: see callback.c */
+
+/**
+ * struct ctx_link - storage of a link, embedded by the caller
+ *
+ * See ctx_link(). Zero it where ctx_unlink() may come first.
+ */
+struct ctx_link {
+	/* private: */
+	struct ctx_callback cb;		/* of the other; its ctx is the one that was linked */
+	struct hlist_bl_node node;	/* in the list of that one's links */
+	struct ctx *other;		/* with a reference; NULL: not linked */
 };
 
 /**
@@ -293,6 +313,10 @@ static inline void ctx_cancel_put(struct ctx *ctx)
 DEFINE_FREE(ctx_put, struct ctx *, ctx_put(_T))
 DEFINE_FREE(ctx_cancel_put, struct ctx *, ctx_cancel_put(_T))
 #endif
+
+/* Several parents */
+int ctx_link(struct ctx *ctx, struct ctx *other, struct ctx_link *link);
+void ctx_unlink(struct ctx_link *link);
 
 /* Waiting */
 

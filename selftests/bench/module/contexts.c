@@ -83,6 +83,19 @@ static void bench_callback(void *ctx, unsigned int ops)
 	}
 }
 
+/* Of one that has callbacks and children of its own, as what others are linked to. */
+static void bench_link(void *other, unsigned int ops)
+{
+	struct ctx *ctx = bench_ctx(ctx_with_cancel(ctx_background(), GFP_KERNEL));
+	struct ctx_link link;
+
+	while (ops--) {
+		ctx_link(ctx, other, &link);
+		ctx_unlink(&link);
+	}
+	ctx_put(ctx);
+}
+
 static void bench_callback_run(void *parent, unsigned int ops)
 {
 	struct ctx_callback cb;
@@ -127,5 +140,6 @@ void bench_contexts(void)
 	bench_loop(bench_without_cancel, live, BENCH_OPS, "without_cancel");
 	bench_loop(bench_callback, live, BENCH_OPS, "callback");
 	bench_loop(bench_callback_run, live, BENCH_OPS, "cancel.callback");
+	bench_loop(bench_link, live, BENCH_OPS, "link");
 	ctx_put(live);
 }
