@@ -304,6 +304,7 @@ union ctx_arg {
 	struct ctx_ioc_restrict restrict_to;
 	struct ctx_ioc_open open;
 	struct ctx_ioc_next next;
+	struct ctx_ioc_link link;
 	struct ctx_ioc_watch watch;
 	struct ctx_ioc_on_done on_done;
 	struct ctx_ioc_bind bind;
@@ -572,6 +573,31 @@ static long ctx_ioc_next(struct ctx_file *cf, union ctx_arg *arg)
 	return 0;
 }
 
+/* To the context that is open as @file. */
+static int ctx_link_file(struct ctx_file *cf, struct file *file)
+{
+	const struct ctx_file *other = file->private_data;
+
+	if (file->f_op != &ctx_fops)
+		return -EINVAL;
+	return other->rights & CTX_RIGHT_OBSERVE ? ctx_user_link(cf->ctx, other->ctx) : -EPERM;
+}
+
+static long ctx_ioc_link(struct ctx_file *cf, union ctx_arg *arg)
+{
+	struct file *file;
+	int err;
+
+	if (arg->link.flags || arg->link.reserved)
+		return -EINVAL;
+	file = fget(arg->link.fd);
+	if (!file)
+		return -EBADF;
+	err = ctx_link_file(cf, file);
+	fput(file);
+	return err;
+}
+
 /* Events as poll(2) has them, of which not all are the same on every machine. */
 static long ctx_ioc_watch(struct ctx_file *cf, union ctx_arg *arg)
 {
@@ -638,6 +664,8 @@ static const struct ctx_ioctl {
 		  struct ctx_ioc_restrict, reserved, false),
 	CTX_IOCTL(CTX_IOC_OPEN, ctx_ioc_open, 0, struct ctx_ioc_open, reserved, false),
 	CTX_IOCTL(CTX_IOC_NEXT, ctx_ioc_next, 0, struct ctx_ioc_next, id, true),
+	CTX_IOCTL(CTX_IOC_LINK, ctx_ioc_link, CTX_RIGHT_CANCEL,
+		  struct ctx_ioc_link, reserved, false),
 	CTX_IOCTL(CTX_IOC_WATCH, ctx_ioc_watch, CTX_RIGHT_CANCEL,
 		  struct ctx_ioc_watch, reserved, false),
 	CTX_IOCTL(CTX_IOC_ON_DONE, ctx_ioc_on_done, CTX_RIGHT_OBSERVE,

@@ -6,6 +6,7 @@
  *	ambient  what a cgroup is bound to
  *	ondone   what is written to files when a context is done
  *	watch	 files that processes have contexts cancelled by
+ *	userlink links that processes ask for
  *	user     contexts that processes see: ids, owners, bounds
  *	group	 threads under one context
  *	device	 contexts of devices
@@ -958,6 +959,10 @@ static inline void ctx_drop_watches(struct ctx_scope *scope)
 	if (scope->node.kind & CTX_F_USER && !ctx_queue_empty(&scope->callbacks))
 		ctx_watches_drop(scope);
 }
+
+/* userlink.c */
+int ctx_user_link(struct ctx *ctx, struct ctx *other);
+void ctx_user_links_drop(struct ctx_scope *scope);
 
 /* describe.c */
 const char *ctx_kind_name(const struct ctx *ctx);

@@ -302,6 +302,8 @@ static noinline void ctx_scope_release(struct ctx_scope *scope)
 
 	ctx_drop_on_dones(&scope->node);
 	ctx_drop_watches(scope);
+	if (unlikely(scope->state.extra) && scope->node.kind & CTX_F_USER)
+		ctx_user_links_drop(scope);
 	ctx_pid_drop(scope->pid);
 	ctx_scope_strip(scope);
 	if (ticking || scope->spread)

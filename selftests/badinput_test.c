@@ -10,7 +10,7 @@
 #define PAGE		4096
 
 /* The first request number that is not there yet. */
-#define FIRST_UNKNOWN	0x08
+#define FIRST_UNKNOWN	0x0c
 
 union argument {
 	__u32 size;
@@ -27,6 +27,7 @@ union argument {
 	struct ctx_ioc_next next;
 	struct ctx_ioc_watch watch;
 	struct ctx_ioc_on_done on_done;
+	struct ctx_ioc_link link;
 	unsigned char bytes[2 * PAGE];
 };
 
@@ -154,6 +155,11 @@ FIXTURE_VARIANT_ADD(badinput, on_done) {
 	.size = sizeof(struct ctx_ioc_on_done),
 };
 
+FIXTURE_VARIANT_ADD(badinput, link) {
+	.cmd = CTX_IOC_LINK,
+	.size = sizeof(struct ctx_ioc_link),
+};
+
 FIXTURE_SETUP(badinput)
 {
 	char *pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE,
@@ -191,6 +197,8 @@ static void write_good(const struct _fixture_variant_badinput *variant, struct s
 		arg.watch.fd = subject->eventfd;
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		arg.on_done.fd = subject->eventfd;
+	if (variant->cmd == CTX_IOC_LINK)
+		arg.link.fd = subject->ctx;
 	memcpy(where, &arg, variant->size);
 }
 
@@ -467,14 +475,6 @@ FIXTURE_TEARDOWN(badmember)
 	subject_end(_metadata, &self->subject);
 }
 
-/* Of those from FIRST_UNKNOWN on. */
-static bool is_known(unsigned int nr)
-{
-	return nr == _IOC_NR(CTX_IOC_WATCH) ||
-	       nr == _IOC_NR(CTX_IOC_ON_DONE) ||
-	       nr == _IOC_NR(CTX_IOC_BIND);
-}
-
 TEST_F(badmember, unknown_requests)
 {
 	struct ctx_ioc_info arg = { .size = sizeof(arg) };
@@ -484,8 +484,6 @@ TEST_F(badmember, unknown_requests)
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++) {
 		for (nr = FIRST_UNKNOWN; nr < 256; nr++) {
-			if (is_known(nr))
-				continue;
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), &arg));
 			ASSERT_EQ(-ENOTTY, ctx_request(fds[i], _IO(CTX_IOC_MAGIC, nr), NULL));
 		}

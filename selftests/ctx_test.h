@@ -234,6 +234,13 @@ static inline int ctx_ambient(int fd, __u32 rights)
 	return ctx_request(fd, CTX_IOC_OPEN, &arg);
 }
 
+static inline int ctx_link(int fd, int other)
+{
+	struct ctx_ioc_link arg = { .size = sizeof(arg), .fd = other };
+
+	return ctx_request(fd, CTX_IOC_LINK, &arg);
+}
+
 static inline int ctx_info(int fd, struct ctx_ioc_info *info)
 {
 	memset(info, FILL, sizeof(*info));

@@ -16,6 +16,7 @@ FIXTURE(fault) {
 	int value;
 	int ctx;
 	char found[8];
+	int other;
 	int pipe[2];
 	struct ctx_ioc_info info;
 };
@@ -71,6 +72,10 @@ FIXTURE_VARIANT_ADD(fault, on_done) {
 	.cmd = CTX_IOC_ON_DONE,
 };
 
+FIXTURE_VARIANT_ADD(fault, link) {
+	.cmd = CTX_IOC_LINK,
+};
+
 static bool make_ctx(fixture_self(fault))
 {
 	self->ctx = ctx_derive(self->value, 0);
@@ -87,6 +92,8 @@ FIXTURE_SETUP(fault)
 	ASSERT_LE(0, self->bg);
 	self->value = ctx_set(self->bg, "k", "v");
 	ASSERT_LE(0, self->value);
+	self->other = ctx_derive(self->bg, 0);
+	ASSERT_LE(0, self->other);
 	ASSERT_TRUE(make_ctx(self));
 	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC | O_NONBLOCK));
 }
@@ -96,6 +103,7 @@ FIXTURE_TEARDOWN(fault)
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
 	EXPECT_TRUE(is_done(self->ctx, ECANCELED, EIO));
 	close(self->ctx);
+	close(self->other);
 	close(self->pipe[0]);
 	close(self->pipe[1]);
 	close(self->value);
@@ -137,6 +145,8 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 	/* Of the kinds, the one that takes most. */
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		return ctx_on_done(self->ctx, self->pipe[1], "done", 4);
+	if (variant->cmd == CTX_IOC_LINK)
+		return ctx_link(self->ctx, self->other);
 	switch (variant->cmd) {
 	case CTX_IOC_DERIVE:
 		return ctx_request(self->ctx, variant->cmd, &derive);

@@ -282,10 +282,11 @@ struct ctx_ioc_next {
  * origin; at once, if it is done already. Needs CTX_RIGHT_CANCEL. Deadlines are not
  * merged: CTX_IOC_INFO shows this context's own.
  *
- * EBADF: @fd is not open. EINVAL: it is no context. ELOOP: it is this context.
- * EBUSY: this context has children, or another was linked to it: so no two
- * contexts ever wait for each other. EDQUOT: the user has too many links, watches
- * and on-dones.
+ * EBADF: @fd is not open. EINVAL: it is no context. EPERM: one of the descriptors
+ * lacks the right. ELOOP: it is this context, or a value below it. EBUSY: this context
+ * has children, or another was linked to it: so no two contexts ever wait for each
+ * other. While there are other descriptors of this context, it is enough to have had
+ * them. EDQUOT: the user has too many links, watches and on-dones. ENOMEM.
  */
 struct ctx_ioc_link {
 	__u32 size;
