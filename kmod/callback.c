@@ -100,7 +100,10 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	walk->run.cb = cb;
 	ctx_run_begin(walk);
 	ctx_count(callbacks);
-	cb->fn(ctx, cb);
+	if (ctx_is_debugged())
+		ctx_debug_call(ctx, cb);
+	else
+		cb->fn(ctx, cb);
 	/*
 	 * Whoever waits has set the flag before he looks at ->running again, with a
 	 * full barrier in between, as here: one of us sees the other. A turn of the

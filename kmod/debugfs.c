@@ -214,12 +214,47 @@ static int ctx_counters_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(ctx_counters);
 
+/* Where contexts that are there were derived: a line each, while debug=1. */
+static int ctx_derived_show(struct seq_file *m, void *v)
+{
+	const loff_t slot = *(loff_t *)v;
+
+	if (!slot)
+		seq_printf(m, "%12s %-9s %-14s %s\n", "age", "state", "kind", "derived by");
+	ctx_debug_show(m, slot);
+	return 0;
+}
+
+static void *ctx_derived_start(struct seq_file *m, loff_t *pos)
+{
+	return *pos < 1 << CTX_DEBUG_BITS ? pos : NULL;
+}
+
+static void *ctx_derived_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	++*pos;
+	return ctx_derived_start(m, pos);
+}
+
+static void ctx_derived_stop(struct seq_file *m, void *v)
+{
+}
+
+static const struct seq_operations ctx_derived_sops = {
+	.start = ctx_derived_start,
+	.next = ctx_derived_next,
+	.stop = ctx_derived_stop,
+	.show = ctx_derived_show,
+};
+DEFINE_SEQ_ATTRIBUTE(ctx_derived);
+
 /* Whatever of this fails, nobody is worse off for it but who would look. */
 int ctx_debugfs_init(void)
 {
 	ctx_debugfs = debugfs_create_dir("ctx", NULL);
 	debugfs_create_file("tree", 0400, ctx_debugfs, NULL, &ctx_tree_fops);
 	debugfs_create_file("counters", 0400, ctx_debugfs, NULL, &ctx_counters_fops);
+	debugfs_create_file("derived", 0400, ctx_debugfs, NULL, &ctx_derived_fops);
 	return 0;
 }
 

@@ -18,8 +18,8 @@
 #include "internal.h"
 
 struct ctx_bus {
-	struct list_head node;
 	typeof_member(struct device, bus) bus;
+	struct list_head node;
 	struct notifier_block notifier;
 	unsigned int users;
 };

@@ -21,7 +21,7 @@
  *	tree     nodes, references, homes
  *	spread   several lists and counts for a parent that many CPUs use
  *
- * What all of them tell goes to trace, which looks but does not touch; debugfs
+ * What all of them tell goes to trace and debug, which look but do not touch; debugfs
  * shows what there is.
  *
  * Locks, all of them raw, held for a bounded number of steps:
@@ -365,33 +365,61 @@ static __always_inline void ctx_irqsoff_end(ktime_t since, bool ours)
 		ctx_irqsoff_note(since);
 }
 
+/* debug.c */
+DECLARE_STATIC_KEY_FALSE(ctx_watched);
+DECLARE_STATIC_KEY_FALSE(ctx_debugged);
+
+int ctx_debug_init(void);
+void ctx_debug_exit(void);
+void ctx_watch_derive(const struct ctx *ctx, unsigned long place);
+void ctx_watch_release(const struct ctx *ctx);
+void ctx_debug_call(struct ctx *ctx, struct ctx_callback *cb);
+void ctx_debug_wait(const struct ctx *ctx, unsigned long place);
+const char *ctx_debug_place(const struct ctx *ctx, char *buf, size_t size);
+
+struct seq_file;
+void ctx_debug_show(struct seq_file *m, unsigned int slot);
+
+#define CTX_DEBUG_BITS	10
+
+/* Whether somebody listens to any event, or looks for mistakes: a nop if not. */
+static __always_inline bool ctx_is_watched(void)
+{
+	return static_branch_unlikely(&ctx_watched);
+}
+
+/* Whether mistakes of who uses contexts are looked for. */
+static __always_inline bool ctx_is_debugged(void)
+{
+	return static_branch_unlikely(&ctx_debugged);
+}
+
 /* trace.c */
-DECLARE_STATIC_KEY_FALSE(ctx_traced);
 void ctx_trace_derive(const struct ctx *ctx);
 void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *origin);
 void ctx_trace_release(const struct ctx *ctx);
 void ctx_trace_on_done(const void *ctx, u64 id, const char *to, int err);
 
-/* Whether anybody listens to any event: a nop while nobody does. */
+/* Whether anybody listens to any event, or looks for mistakes. */
 static __always_inline bool ctx_is_traced(void)
 {
-	return IS_ENABLED(CONFIG_TRACEPOINTS) && static_branch_unlikely(&ctx_traced);
+	return IS_ENABLED(CONFIG_TRACEPOINTS) && ctx_is_watched();
 }
 
-/* Initialised, and nobody else knows it yet. */
+/* Initialised, and nobody else knows it yet. Inlined in what others call. */
 static __always_inline void ctx_note_derive(const struct ctx *ctx)
 {
 	ctx_count(derived);
-	if (ctx_is_traced())
-		ctx_trace_derive(ctx);
+	if (ctx_is_watched())
+		ctx_watch_derive(ctx, _RET_IP_);
 }
 
 /* Its last reference is gone, its parent's not yet. */
 static __always_inline void ctx_note_release(const struct ctx *ctx)
 {
 	ctx_count(released);
-	if (ctx_is_traced())
-		ctx_trace_release(ctx);
+	if (ctx_is_watched())
+		ctx_watch_release(ctx);
 }
 
 /*
@@ -626,10 +654,19 @@ void ctx_reap_leaks(void);
 void ctx_tree_exit(void);
 void ctx_scope_setup(struct ctx_scope *scope);
 void ctx_scope_start(struct ctx_scope *scope, struct ctx_nest *nest, gfp_t gfp);
-struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp);
+struct ctx *ctx_derive_unwatched(struct ctx *parent, u8 kind, gfp_t gfp);
+struct ctx *ctx_derive_watched(struct ctx *parent, u8 kind, gfp_t gfp, unsigned long place);
 void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
 
 void ctx_release_chain(struct ctx *ctx);
+
+/* A scope without a timer, under a @parent that is neither NULL nor an error. */
+static __always_inline struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp)
+{
+	if (ctx_is_watched())
+		return ctx_derive_watched(parent, kind, gfp, _RET_IP_);
+	return ctx_derive_unwatched(parent, kind, gfp);
+}
 
 /* spread.c */
 int ctx_spread_roots(void);

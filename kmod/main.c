@@ -41,6 +41,7 @@ static const struct ctx_part {
 	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },
 	{ ctx_on_done_init, ctx_on_done_exit },
+	{ ctx_debug_init, ctx_debug_exit },
 	{ NULL, ctx_reap_leaks },
 	{ ctx_ambient_init, ctx_ambient_exit },
 	{ ctx_chardev_init, ctx_chardev_exit },

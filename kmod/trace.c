@@ -11,19 +11,16 @@
 
 #include "internal.h"
 
-/* How many of the events have someone who listens. */
-DEFINE_STATIC_KEY_FALSE(ctx_traced);
-
 /* An event gets its first listener, and loses the last. */
 static int ctx_trace_reg(void)
 {
-	static_branch_inc(&ctx_traced);
+	static_branch_inc(&ctx_watched);
 	return 0;
 }
 
 static void ctx_trace_unreg(void)
 {
-	static_branch_dec(&ctx_traced);
+	static_branch_dec(&ctx_watched);
 }
 
 #define CREATE_TRACE_POINTS

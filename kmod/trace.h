@@ -3,7 +3,7 @@
  * What can be traced: Documentation/observing.rst has it for users.
  *
  * Each event is entered under ctx_trace_reg(), so that where it happens there is
- * one branch for all of them: see ctx_is_traced().
+ * one branch for all of them: see ctx_is_watched().
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ctx

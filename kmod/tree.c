@@ -164,12 +164,12 @@ void ctx_scope_start(struct ctx_scope *scope, struct ctx_nest *nest, gfp_t gfp)
 }
 
 /*
- * Inlined where everybody derives: 14 instructions less. Those that are @traced take
- * another copy: for the sake of a call that is never made this one would save more
- * registers, 3 instructions.
+ * Inlined where everybody derives: 14 instructions less. Those that are watched, and
+ * have a @place, take another copy: for the sake of a call that is never made this one
+ * would save more registers, 3 instructions.
  */
 static __always_inline struct ctx *__ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp,
-						      bool traced)
+						      unsigned long place)
 {
 	struct ctx_scope *scope = kmem_cache_alloc(ctx_cancel_cache, gfp);
 	struct ctx_nest *nest;
@@ -178,16 +178,20 @@ static __always_inline struct ctx *__ctx_derive_scope(struct ctx *parent, u8 kin
 		return ERR_PTR(-ENOMEM);
 	nest = ctx_scope_init(scope, parent, kind);
 	ctx_count(derived);
-	if (traced)
-		ctx_trace_derive(&scope->node);
+	if (place)
+		ctx_watch_derive(&scope->node, place);
 	ctx_scope_begin(scope, ctx_scope(parent), nest, false, gfp);
 	return &scope->node;
 }
 
-/* A scope without a timer, under a @parent that is neither NULL nor an error. */
-struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp)
+struct ctx *ctx_derive_unwatched(struct ctx *parent, u8 kind, gfp_t gfp)
 {
-	return __ctx_derive_scope(parent, kind, gfp, ctx_is_traced());
+	return __ctx_derive_scope(parent, kind, gfp, 0);
+}
+
+struct ctx *ctx_derive_watched(struct ctx *parent, u8 kind, gfp_t gfp, unsigned long place)
+{
+	return __ctx_derive_scope(parent, kind, gfp, place);
 }
 
 /**
@@ -208,9 +212,9 @@ struct ctx *ctx_with_cancel(struct ctx *parent, gfp_t gfp)
 {
 	if (IS_ERR_OR_NULL(parent))
 		return parent ?: ERR_PTR(-EINVAL);
-	if (ctx_is_traced())
-		return ctx_derive_scope(parent, CTX_CANCEL, gfp);
-	return __ctx_derive_scope(parent, CTX_CANCEL, gfp, false);
+	if (ctx_is_watched())
+		return ctx_derive_watched(parent, CTX_CANCEL, gfp, _RET_IP_);
+	return __ctx_derive_scope(parent, CTX_CANCEL, gfp, 0);
 }
 EXPORT_SYMBOL_GPL(ctx_with_cancel);
 
@@ -218,7 +222,6 @@ void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind)
 {
 	ctx_mark_used(ctx_scope(parent));
 	ctx_node_init(ctx, ctx_hold(parent), &ctx_roots[0].state, kind);
-	ctx_note_derive(ctx);
 }
 
 /**
@@ -242,6 +245,7 @@ struct ctx *ctx_without_cancel(struct ctx *parent, gfp_t gfp)
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 	ctx_without_start(ctx, parent, CTX_WITHOUT);
+	ctx_note_derive(ctx);
 	return ctx;
 }
 EXPORT_SYMBOL_GPL(ctx_without_cancel);
@@ -568,7 +572,7 @@ void ctx_reap_leaks(void)
 	struct ctx_scope *scope, *prev;
 	unsigned int leaks = 0;
 	LIST_HEAD(found);
-	char path[160];
+	char path[160], place[160];
 
 	ctx_barrier();
 	ctx_collect(&ctx_roots[0], &found);
@@ -579,7 +583,8 @@ void ctx_reap_leaks(void)
 		if (leaks++ >= CTX_LEAKS_SHOWN)
 			continue;
 		ctx_describe(&scope->node, path, sizeof(path));
-		pr_err("leaked: %s\n", path);
+		pr_err("leaked: %s%s\n", path,
+		       ctx_debug_place(&scope->node, place, sizeof(place)));
 	}
 	if (!leaks)
 		return;

@@ -369,6 +369,7 @@ struct ctx *ctx_user_without_cancel(struct ctx *parent)
 	if (IS_ERR(user))
 		return ERR_CAST(user);
 	ctx_without_start(&user->ctx, parent, CTX_WITHOUT | CTX_F_USER);
+	ctx_note_derive(&user->ctx);
 	return &user->ctx;
 }
 
@@ -391,6 +392,7 @@ struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes)
 	user->bytes = bytes;
 	ctx_value_start(&user->value, parent, ctx_user_hash(bytes->data, bytes->key_len), bytes,
 			NULL, CTX_VALUE | CTX_F_USER, GFP_KERNEL_ACCOUNT);
+	ctx_note_derive(&user->ctx);
 	return &user->ctx;
 }
 

@@ -96,7 +96,6 @@ void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, v
 	v->value = value;
 	v->release = release;
 	ctx_index_join(v, gfp);
-	ctx_note_derive(&v->node);
 }
 
 /**
@@ -128,6 +127,7 @@ struct ctx *ctx_with_value(struct ctx *parent, const void *key, void *value,
 	if (!v)
 		return ERR_PTR(-ENOMEM);
 	ctx_value_start(v, parent, key, value, release, CTX_VALUE, gfp);
+	ctx_note_derive(&v->node);
 	return &v->node;
 }
 EXPORT_SYMBOL_GPL(ctx_with_value);

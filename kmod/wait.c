@@ -128,6 +128,8 @@ static int ctx_wait_until(struct ctx *ctx, ktime_t expires, unsigned int state)
 int __ctx_wait(struct ctx *ctx, unsigned int state)
 {
 	might_sleep();
+	if (ctx_is_debugged())
+		ctx_debug_wait(ctx, _RET_IP_);
 	return ctx_err(ctx) ?: ctx_wait_until(ctx, KTIME_MAX, state);
 }
 EXPORT_SYMBOL_GPL(__ctx_wait);

@@ -54,7 +54,7 @@ traced()
 }
 
 echo "TAP version 13"
-echo 1..18
+echo 1..25
 
 check "unused, it counts nobody" users 0
 exec 3< /dev/ctx
@@ -89,5 +89,26 @@ check "what the kernel makes has no number" \
 	traced 1 'ctx_derive: ctx=[^ ]+ id=0 parent=[^ ]+ parent_id=0 kind=with_cancel depth=0 deadline=0$'
 check "its end is traced" traced 1 'ctx_cancel: ctx=[^ ]+ id=0 cause=-125 pid=[1-9][0-9]* comm=rmmod$'
 check "it goes though somebody listens" gone
+check "and comes back" insmod /modules/ctx.ko
+
+# Whether what is there that was derived by a function is a number of contexts.
+derived()
+{
+	[ "$(grep -c "$2" /sys/kernel/debug/ctx/derived)" = "$1" ]
+}
+
+rmmod ctx
+check "it looks for mistakes when asked to" insmod /modules/ctx.ko debug=1
+insmod /modules/ctx_leave.ko thread=1
+check "it knows what there is, and who derived it" derived 1 ' live  *with_cancel  *ctx_thread_run'
+rmmod ctx_leave
+check "until that is gone" derived 0 with_cancel
+echo "ctx-unload: mark" > /dev/kmsg
+insmod /modules/ctx_leave.ko
+check "what is left" derived 3 ' live .*\[ctx_leave\]$'
+rmmod ctx_leave
+check "is known when who derived it is gone" gone
+check "and reported with that" \
+	said 'ctx: leaked: background.with_cancel, derived by .*\[ctx_leave\]$'
 check "and comes back" insmod /modules/ctx.ko
 exit $failed
