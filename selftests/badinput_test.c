@@ -27,6 +27,7 @@ union argument {
 	struct ctx_ioc_next next;
 	struct ctx_ioc_watch watch;
 	struct ctx_ioc_on_done on_done;
+	struct ctx_ioc_bind bind;
 	struct ctx_ioc_link link;
 	unsigned char bytes[2 * PAGE];
 };
@@ -39,7 +40,11 @@ struct subject {
 	struct ctx_ioc_info info;
 	char found[8];
 	int eventfd;
+	int procs;
 };
+
+#define CGROUP	"/sys/fs/cgroup/ctx_badinput_test"
+
 
 static void subject_init(struct __test_metadata *_metadata, struct subject *subject)
 {
@@ -51,6 +56,10 @@ static void subject_init(struct __test_metadata *_metadata, struct subject *subj
 	ASSERT_LE(0, subject->ctx);
 	subject->eventfd = eventfd(0, EFD_CLOEXEC);
 	ASSERT_LE(0, subject->eventfd);
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	subject->procs = open(CGROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, subject->procs);
 	subject->next = next_fd();
 	ASSERT_EQ(0, ctx_info(subject->ctx, &subject->info));
 }
@@ -84,6 +93,8 @@ static void subject_end(struct __test_metadata *_metadata, struct subject *subje
 	EXPECT_EQ(0, ctx_cancel(subject->ctx, EIO));
 	EXPECT_TRUE(is_done(subject->ctx, ECANCELED, EIO));
 	close(subject->eventfd);
+	close(subject->procs);
+	EXPECT_EQ(0, rmdir(CGROUP));
 	close(subject->ctx);
 	close(subject->value);
 	close(subject->bg);
@@ -155,6 +166,11 @@ FIXTURE_VARIANT_ADD(badinput, on_done) {
 	.size = sizeof(struct ctx_ioc_on_done),
 };
 
+FIXTURE_VARIANT_ADD(badinput, bind) {
+	.cmd = CTX_IOC_BIND,
+	.size = sizeof(struct ctx_ioc_bind),
+};
+
 FIXTURE_VARIANT_ADD(badinput, link) {
 	.cmd = CTX_IOC_LINK,
 	.size = sizeof(struct ctx_ioc_link),
@@ -197,6 +213,8 @@ static void write_good(const struct _fixture_variant_badinput *variant, struct s
 		arg.watch.fd = subject->eventfd;
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		arg.on_done.fd = subject->eventfd;
+	if (variant->cmd == CTX_IOC_BIND)
+		arg.bind.fd = subject->procs;
 	if (variant->cmd == CTX_IOC_LINK)
 		arg.link.fd = subject->ctx;
 	memcpy(where, &arg, variant->size);

@@ -18,8 +18,11 @@ FIXTURE(fault) {
 	char found[8];
 	int other;
 	int pipe[2];
+	int procs;
 	struct ctx_ioc_info info;
 };
+
+#define CGROUP	"/sys/fs/cgroup/ctx_fault_test"
 
 FIXTURE_VARIANT(fault) {
 	unsigned int cmd;
@@ -72,6 +75,15 @@ FIXTURE_VARIANT_ADD(fault, on_done) {
 	.cmd = CTX_IOC_ON_DONE,
 };
 
+FIXTURE_VARIANT_ADD(fault, bind) {
+	.cmd = CTX_IOC_BIND,
+};
+
+FIXTURE_VARIANT_ADD(fault, ambient) {
+	.cmd = CTX_IOC_OPEN,
+	.flags = CTX_OPEN_AMBIENT,
+};
+
 FIXTURE_VARIANT_ADD(fault, link) {
 	.cmd = CTX_IOC_LINK,
 };
@@ -96,6 +108,10 @@ FIXTURE_SETUP(fault)
 	ASSERT_LE(0, self->other);
 	ASSERT_TRUE(make_ctx(self));
 	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC | O_NONBLOCK));
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	self->procs = open(CGROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, self->procs);
 }
 
 FIXTURE_TEARDOWN(fault)
@@ -106,6 +122,8 @@ FIXTURE_TEARDOWN(fault)
 	close(self->other);
 	close(self->pipe[0]);
 	close(self->pipe[1]);
+	close(self->procs);
+	EXPECT_EQ(0, rmdir(CGROUP));
 	close(self->value);
 	close(self->bg);
 	write_file(FAILSLAB "ignore-gfp-wait", "Y");
@@ -135,13 +153,16 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 	};
 	struct ctx_ioc_open open = {
 		.size = sizeof(open),
-		.id = self->info.id,
+		.flags = variant->flags,
+		.id = variant->flags ? 0 : self->info.id,
 		.rights = CTX_RIGHT_OBSERVE,
 	};
 	struct ctx_ioc_next next = { .size = sizeof(next) };
 
 	if (variant->cmd == CTX_IOC_WATCH)
 		return ctx_watch(self->ctx, self->pipe[0], 0, 0);
+	if (variant->cmd == CTX_IOC_BIND)
+		return ctx_bind(self->ctx, self->procs);
 	/* Of the kinds, the one that takes most. */
 	if (variant->cmd == CTX_IOC_ON_DONE)
 		return ctx_on_done(self->ctx, self->pipe[1], "done", 4);
