@@ -387,17 +387,11 @@ TEST_F(lib, by_number)
 	EXPECT_ERRNO(EPERM, ctx_open(self->bg, mine, CTX_RIGHT_VALUE));
 }
 
-/* Whatever is not there yet says so in one of these ways. */
-static bool is_missing(int ret)
-{
-	return ret == -1 && is_unknown(errno);
-}
-
 TEST_F(lib, link)
 {
 	int other = ctx_with_cancel(self->bg);
 
-	if (is_missing(ctx_link(self->ctx, other)))
+	if (ctx_link(self->ctx, other) && errno == ENOTTY)
 		SKIP(return, "no links");
 	EXPECT_ERRNO(ELOOP, ctx_link(self->ctx, self->ctx));
 	EXPECT_ERRNO(EBADF, ctx_link(self->ctx, -1));
@@ -412,8 +406,7 @@ TEST_F(lib, watch)
 {
 	int event = eventfd(0, EFD_CLOEXEC);
 
-	if (is_missing(ctx_watch(self->ctx, event, POLLIN, ESTALE)))
-		SKIP(return, "no watches");
+	EXPECT_EQ(0, ctx_watch(self->ctx, event, POLLIN, ESTALE));
 	EXPECT_ERRNO(EINVAL, ctx_watch(self->ctx, self->null, 0, 0));
 	EXPECT_EQ(0, ctx_err(self->ctx));
 	EXPECT_EQ(0, eventfd_write(event, 1));
