@@ -624,7 +624,7 @@ cancel_causes()
 cancel_errors()
 {
 	hold_them cancel value=a=1 without || return
-	expect 1 "^ctx: context $id2 is a value, which ends as its parent does: 'ctx cancel $id1'$" ctx cancel "$id2" &&
+	expect 1 "^ctx: context $id2 is a value, and ends with its parent: 'ctx cancel $id1'$" ctx cancel "$id2" &&
 		expect 1 "^ctx: context $id3 has nothing to cancel; .*'ctx cancel --tree $id3'$" ctx cancel "$id3" &&
 		expect 1 '^ctx: there is no context 999999;' ctx cancel 999999 "$id1" &&
 		expect 0 'state     cancelled' ctx info "$id1" &&

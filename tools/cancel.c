@@ -63,10 +63,10 @@ static void complain_of_right(struct cancel *cancel, uint64_t id)
 	if (fd < 0 || read_info(fd, &entry))
 		complain("context %llu is another user's", (unsigned long long)id);
 	else if (entry.kind == KIND_WITHOUT || entry.endless || !entry.info.parent_id)
-		complain("context %llu has nothing to cancel; what is below it: 'ctx cancel --tree %llu'",
+		complain("context %llu has nothing to cancel; try 'ctx cancel --tree %llu'",
 			 (unsigned long long)id, (unsigned long long)id);
 	else
-		complain("context %llu is a value, which ends as its parent does: 'ctx cancel %llu'",
+		complain("context %llu is a value, and ends with its parent: 'ctx cancel %llu'",
 			 (unsigned long long)id, entry.info.parent_id);
 	if (fd >= 0)
 		close(fd);

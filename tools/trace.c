@@ -158,7 +158,7 @@ static const char *find_tracefs(void)
 	}
 	if (errno == EACCES || geteuid())
 		die("tracing is for root: try 'sudo ctx trace'");
-	die("/sys/kernel/tracing is not there: 'mount -t tracefs tracefs /sys/kernel/tracing'");
+	die("/sys/kernel/tracing is not there: 'mount -t tracefs none /sys/kernel/tracing'");
 }
 
 /* Those whose ctx trace was killed. One that is in use stays. */
@@ -309,7 +309,7 @@ static const char *word(const char *text, const char *name, bool rest)
 	if (!at)
 		return "?";
 	at += strlen(key);
-	snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, rest ? "\n" : " \n"), at);
+	snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, rest ? "\n" : "\n "), at);
 	make_harmless(found);
 	return found;
 }
@@ -328,12 +328,11 @@ static void print_derive(const char *text, const char *comm, int pid, int64_t no
 {
 	long long deadline = field(text, "deadline");
 
+	printf("derived from ");
 	if (!field(text, "parent_id") && field(text, "depth") == 1)
-		printf("derived from background");
-	else {
-		printf("derived from ");
+		printf("background");
+	else
 		print_name(text, "parent_id", "parent");
-	}
 	printf(", %s", word(text, "kind", false));
 	if (deadline > now)
 		printf(", %s left", short_span(deadline - now));
@@ -460,7 +459,7 @@ static bool handle_line(struct trace *trace, char *line)
 
 	if (!parse_line(line, &event, &text, comm, &pid, &time)) {
 		if (strstr(line, "LOST"))
-			complain("more happened than could be kept: ask for fewer events, or for IDs");
+			complain("some events were lost: ask for fewer of them, or for IDs");
 		return true;
 	}
 	if (is_wanted(trace, event, text)) {

@@ -31,7 +31,7 @@ static void blanks(void)
 
 static void expect(char c)
 {
-	static char what[] = "expected _";
+	char what[] = "expected _";
 
 	blanks();
 	what[sizeof(what) - 2] = c;
@@ -49,10 +49,10 @@ static void continuation(int bytes, unsigned int code, unsigned int least)
 		code = code << 6 | (*at++ & 0x3f);
 	}
 	if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
-		fail("no character");
+		fail("not a code point");
 }
 
-static void character(void)
+static void utf8(void)
 {
 	unsigned char c = *at;
 
@@ -78,7 +78,7 @@ static void escape(void)
 		return;
 	}
 	if (*at++ != 'u')
-		fail("no escape sequence");
+		fail("nothing that stands behind a backslash");
 	for (int i = 0; i < 4; i++, at++)
 		if (!isxdigit((unsigned char)*at))
 			fail("four hexadecimal digits expected");
@@ -91,7 +91,7 @@ static void string(void)
 		if (*at == '\\')
 			escape();
 		else
-			character();
+			utf8();
 	}
 	at++;
 }
