@@ -48,9 +48,13 @@ static struct ctx_user_link *ctx_user_link_make(void)
  */
 int ctx_user_link(struct ctx *ctx, struct ctx *other)
 {
-	struct ctx_user_link *ul = ctx_user_link_make();
+	struct ctx_user_link *ul;
 	int err;
 
+	/* Nobody would free it with one that no process made. */
+	if (!(ctx->kind & CTX_F_USER))
+		return -EOPNOTSUPP;
+	ul = ctx_user_link_make();
 	if (IS_ERR(ul))
 		return PTR_ERR(ul);
 	err = ctx_link(ctx, other, &ul->link);
