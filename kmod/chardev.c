@@ -612,8 +612,11 @@ static long ctx_ioc_watch(struct ctx_file *cf, union ctx_arg *arg)
 	file = fget(watch->fd);
 	if (!file)
 		return -EBADF;
-	err = ctx_watch_add(cf->ctx, file, demangle_poll(events),
-			    watch->cause ? -(int)watch->cause : -ECANCELED);
+	if (ctx_file_of(file))
+		err = ctx_link_file(cf, file);
+	else
+		err = ctx_watch_add(cf->ctx, file, demangle_poll(events),
+				    watch->cause ? -(int)watch->cause : -ECANCELED);
 	fput(file);
 	return err;
 }

@@ -46,6 +46,47 @@ struct ctx *ctx_get_from_fd(int fd, u32 rights)
 }
 EXPORT_SYMBOL_GPL(ctx_get_from_fd);
 
+/**
+ * ctx_cancel_on_file - have a context cancelled when a file is ready
+ * @ctx: the context; as with ctx_source_attach()
+ * @file: a pidfd, eventfd, timerfd, pipe or IPv4 or IPv6 socket, or a context with
+ *	CTX_RIGHT_OBSERVE, with a reference of the caller's; the source takes its own, until
+ *	it is detached
+ * @events: what to wait for: EPOLLIN and so on; EPOLLERR and EPOLLHUP always are
+ * @cause: what ctx_cause() will say: an errno, -MAX_ERRNO to -1
+ * @source: storage, of the caller, until it was detached by ctx_source_detach()
+ *
+ * If it is ready already, @ctx is done when this returns; its callbacks follow from a
+ * worker. Readiness is a state, not an event: where somebody else reads what has
+ * arrived before the worker has asked for it, nothing is cancelled.
+ *
+ * Another context is as with ctx_link(), with its error, cause and origin: @events and
+ * @cause make no difference. It is not the file that is kept, but that context.
+ *
+ * Context: Process; may sleep. Detaching does not.
+ * Return: 0; -ENOENT if @ctx is done already; -EINVAL for another kind of file, which
+ * might hold references on others, for other @events or another @cause, and as
+ * ctx_source_attach(); -EPERM for a context without the right; -EBUSY and -ELOOP as
+ * ctx_link(). If it fails, nothing is attached (S15).
+ */
+int ctx_cancel_on_file(struct ctx *ctx, struct file *file, __poll_t events, int cause,
+		       struct ctx_source *source)
+{
+	const struct ctx_file *cf;
+
+	might_sleep();
+	if (!source)
+		return -EINVAL;
+	source->ctx = NULL;
+	if (IS_ERR_OR_NULL(file))
+		return -EINVAL;
+	cf = ctx_file_of(file);
+	if (!cf)
+		return ctx_poll_attach(ctx, file, events, cause, source, true);
+	return cf->rights & CTX_RIGHT_OBSERVE ? ctx_source_link(ctx, cf->ctx, source) : -EPERM;
+}
+EXPORT_SYMBOL_GPL(ctx_cancel_on_file);
+
 static bool ctx_install_valid(const struct ctx *ctx, u32 rights, u32 flags)
 {
 	if (!ctx || rights & ~CTX_RIGHTS_ALL ||

@@ -816,6 +816,7 @@ int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_
 		   int cause, bool counted);
 void ctx_source_queue(struct ctx_source *source, int cause, bool final);
 void ctx_source_fire_now(struct ctx_source *source);
+int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *source);
 
 /* poll.c */
 bool ctx_is_eventfd(struct file *file);

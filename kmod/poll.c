@@ -190,7 +190,7 @@ static int ctx_poll_begin(struct ctx_source *source)
 	return false;
 }
 
-/* As ctx_cancel_on_file(), which see, where @file is no context's; @counted: see there. */
+/* As ctx_cancel_on_file() of what is no context; @counted: see ctx_source_arm(). */
 int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cause,
 		    struct ctx_source *source, bool counted)
 {
@@ -216,34 +216,3 @@ int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cau
 		ctx_source_fire_now(source);
 	return 0;
 }
-
-/**
- * ctx_cancel_on_file - have a context cancelled when a file is ready
- * @ctx: the context; as with ctx_source_attach()
- * @file: a pidfd, eventfd, timerfd, pipe or IPv4 or IPv6 socket, with a reference of the
- *	caller's; the source takes its own, until it is detached
- * @events: what to wait for: EPOLLIN and so on; EPOLLERR and EPOLLHUP always are
- * @cause: what ctx_cause() will say: an errno, -MAX_ERRNO to -1
- * @source: storage, of the caller, until it was detached by ctx_source_detach()
- *
- * If it is ready already, @ctx is done when this returns; its callbacks follow from a
- * worker. Readiness is a state, not an event: where somebody else reads what has
- * arrived before the worker has asked for it, nothing is cancelled.
- *
- * Context: Process; may sleep. Detaching does not.
- * Return: 0; -ENOENT if @ctx is done already; -EINVAL for another kind of file, which
- * might hold references on others, for other @events or another @cause, and as
- * ctx_source_attach(). If it fails, nothing is attached (S15).
- */
-int ctx_cancel_on_file(struct ctx *ctx, struct file *file, __poll_t events, int cause,
-		       struct ctx_source *source)
-{
-	might_sleep();
-	if (!source)
-		return -EINVAL;
-	source->ctx = NULL;
-	if (IS_ERR_OR_NULL(file))
-		return -EINVAL;
-	return ctx_poll_attach(ctx, file, events, cause, source, true);
-}
-EXPORT_SYMBOL_GPL(ctx_cancel_on_file);

@@ -235,6 +235,43 @@ int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_
 	return 0;
 }
 
+static void ctx_source_unlink(struct ctx_source *source)
+{
+	struct ctx *other = ctx_get(source->link.other);
+
+	ctx_unlink(&source->link);
+	/* Nothing is queued of these: it is only what ctx_source_detach() returns. */
+	if (ctx_is_done(source->ctx) && ctx_origin_state(source->ctx) == ctx_origin_state(other))
+		source->state = CTX_SOURCE_FIRED;
+	ctx_put(other);
+}
+
+static const struct ctx_source_ops ctx_link_ops = {
+	.name = "link",
+	.detach = ctx_source_unlink,
+};
+
+/*
+ * A link as a source, which ctx_source_detach() takes away. If @ctx is done by the time
+ * that there is a link, there is no need for one.
+ */
+int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *source)
+{
+	int err;
+
+	source->ctx = NULL;
+	if (!IS_ERR_OR_NULL(ctx) && ctx_is_done(ctx))
+		return -ENOENT;
+	/* First: it may want a @ctx on which nobody else has a reference. */
+	err = ctx_link(ctx, other, &source->link);
+	if (err || !source->link.other)
+		return err;
+	err = ctx_source_arm(ctx, source, &ctx_link_ops, -ECANCELED, true);
+	if (err)
+		ctx_unlink(&source->link);
+	return 0;
+}
+
 /**
  * ctx_source_attach - have a context cancelled when something else comes to its end
  * @ctx: a context that can be cancelled itself; the source takes a reference, until

@@ -634,6 +634,51 @@ TEST_F(watch, of_a_thousand_contexts)
 	}
 }
 
+/* Another context is a link: it ends as that one did. */
+TEST_F(watch, another_context)
+{
+	int other = ctx_derive(self->bg, 0), observer = ctx_restrict(other, CTX_RIGHT_OBSERVE);
+
+	ASSERT_LE(0, observer);
+	ASSERT_EQ(0, ctx_watch(self->ctx, observer, 0, EIO));
+	close(observer);
+	EXPECT_TRUE(is_live(self->ctx));
+	EXPECT_EQ(0, ctx_cancel(other, EPERM));
+	ASSERT_TRUE(wait_ready(self->ctx));
+	EXPECT_TRUE(is_done_by(self->ctx, ECANCELED, EPERM, ctx_id(other), getpid(), my_comm()));
+	EXPECT_TRUE(same_end(self->ctx, other));
+	close(other);
+}
+
+TEST_F(watch, another_context_that_is_done)
+{
+	int other = ctx_timeout(self->bg, 0, ETIME);
+
+	ASSERT_EQ(0, ctx_watch(self->ctx, other, POLLIN, 0));
+	EXPECT_TRUE(is_done(self->ctx, ETIMEDOUT, ETIME));
+	close(other);
+}
+
+TEST_F(watch, another_context_that_may_not_be)
+{
+	int other = ctx_derive(self->bg, 0), blind, child;
+
+	blind = ctx_restrict(other, RIGHTS_ALL & ~CTX_RIGHT_OBSERVE);
+	ASSERT_LE(0, blind);
+	EXPECT_EQ(-EPERM, ctx_watch(self->ctx, blind, 0, 0));
+	EXPECT_EQ(-ELOOP, ctx_watch(self->ctx, self->ctx, 0, 0));
+	EXPECT_EQ(-EINVAL, ctx_watch(self->ctx, other, ~0U, 0));
+	EXPECT_EQ(-EINVAL, ctx_watch(self->ctx, other, 0, CTX_CAUSE_MAX + 1));
+	child = ctx_derive(self->ctx, 0);
+	ASSERT_LE(0, child);
+	EXPECT_EQ(-EBUSY, ctx_watch(self->ctx, other, 0, 0));
+	EXPECT_EQ(0, ctx_cancel(other, 0));
+	EXPECT_TRUE(is_live(self->ctx));
+	close(child);
+	close(blind);
+	close(other);
+}
+
 /* Errors */
 
 TEST_F(watch, kinds_that_are_refused)

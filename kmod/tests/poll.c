@@ -5,12 +5,14 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/cpumask.h>
+#include <linux/fdtable.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <uapi/linux/ctx.h>
 
 #include "test.h"
 
@@ -568,6 +570,77 @@ static void s15_detached_while_it_is_queued(struct kunit *test)
 	ctx_put(first);
 }
 
+/* A context's descriptor, as a file. */
+static struct file *open_ctx(struct kunit *test, struct ctx *ctx, u32 rights)
+{
+	int fd = ctx_install_fd(ctx, rights, 0);
+	struct file *file;
+
+	KUNIT_ASSERT_GE(test, fd, 0);
+	file = fget(fd);
+	close_fd(fd);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	return file;
+}
+
+static void s15_a_contexts_file_is_a_link(struct kunit *test)
+{
+	int done;
+
+	for (done = 0; done < 3; done++) {
+		struct ctx *other = ct_cancel(test, ctx_background());
+		struct ctx *c = ct_cancel(test, ctx_background());
+		struct file *file = open_ctx(test, other, CTX_RIGHT_OBSERVE);
+		struct ctx_origin origin = { };
+		struct ctx_source source;
+
+		if (done == 1)
+			ctx_cancel_cause(other, -EPERM);
+		KUNIT_EXPECT_EQ(test, ctx_cancel_on_file(c, file, EPOLLIN, -EIO, &source), 0);
+		fput(file);
+		if (done == 2) {
+			KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+			ctx_cancel_cause(other, -EPERM);
+			ct_expect_live(test, c);
+		} else {
+			ctx_cancel_cause(other, -EPERM);
+			ct_expect_done(test, c, -ECANCELED, -EPERM);
+			KUNIT_EXPECT_EQ(test, ctx_origin(c, &origin), 0);
+			KUNIT_EXPECT_PTR_EQ(test, origin.ctx, other);
+			KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		}
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+		ctx_put(c);
+		ctx_put(other);
+	}
+}
+
+static void s15_a_contexts_file_that_is_refused(struct kunit *test)
+{
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct file *blind = open_ctx(test, other, CTX_RIGHT_DERIVE);
+	struct file *file = open_ctx(test, other, CTX_RIGHT_OBSERVE);
+	struct file *self = open_ctx(test, c, CTX_RIGHT_OBSERVE);
+	struct ctx *child;
+
+	file_refused(test, c, blind, EPOLLIN, -EIO, -EPERM);
+	file_refused(test, c, self, EPOLLIN, -EIO, -ELOOP);
+	file_refused(test, NULL, file, EPOLLIN, -EIO, -EINVAL);
+	file_refused(test, ctx_background(), file, EPOLLIN, -EIO, -EINVAL);
+	child = ct_cancel(test, c);
+	file_refused(test, c, file, EPOLLIN, -EIO, -EBUSY);
+	ct_expect_live(test, c);
+	ctx_cancel(c);
+	file_refused(test, c, file, EPOLLIN, -EIO, -ENOENT);
+	fput(self);
+	fput(file);
+	fput(blind);
+	ctx_put(child);
+	ctx_put(c);
+	ctx_put(other);
+}
+
 static int end_fn(void *arg)
 {
 	pollee_end(arg);
@@ -654,6 +727,8 @@ static struct kunit_case poll_cases[] = {
 	KUNIT_CASE(s15_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_ready_and_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_detached_while_it_is_queued),
+	KUNIT_CASE(s15_a_contexts_file_is_a_link),
+	KUNIT_CASE(s15_a_contexts_file_that_is_refused),
 	KUNIT_CASE_SLOW(s15_woken_while_it_is_detached),
 	KUNIT_CASE_SLOW(s15_a_wait_queue_that_is_freed_while_it_is_detached),
 	{ }

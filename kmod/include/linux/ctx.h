@@ -186,6 +186,7 @@ struct ctx_source {
 				struct wait_queue_head *head;
 			} hooks[2];
 		} poll;
+		struct ctx_link link;
 	};
 };
 
