@@ -21,6 +21,7 @@ struct gadget {
 	int err;			/* in remove */
 	int cause;
 	int joined;
+	int unwound;			/* the error when what came later was given back */
 	struct completion freed;
 };
 
@@ -32,6 +33,13 @@ static struct gadget *gadget_of(struct device *dev)
 static int stalled_fn(struct ctx *ctx, void *data)
 {
 	return ctx_wait(ctx);
+}
+
+static void unwind(void *data)
+{
+	struct gadget *gadget = data;
+
+	gadget->unwound = gadget->ctx[0] ? ctx_err(gadget->ctx[0]) : 0;
 }
 
 static int gadget_probe(struct device *dev)
@@ -49,7 +57,7 @@ static int gadget_probe(struct device *dev)
 		gadget->ctx[i] = ctx_get(ctx);
 	}
 	if (gadget->ret)
-		return gadget->ret;
+		return devm_add_action(dev, unwind, gadget) ?: gadget->ret;
 	if (gadget->contexts)
 		gadget->thread = ctx_thread_run(gadget->ctx[0], stalled_fn, NULL, "gadget");
 	return PTR_ERR_OR_ZERO(gadget->thread);
@@ -234,6 +242,8 @@ static void device_probe_that_fails_ends_them(struct kunit *test)
 		ctx_put(v);
 		KUNIT_EXPECT_GE(test, gadget->probes, 1);
 		KUNIT_EXPECT_EQ(test, gadget->removes, 0);
+		/* Before anything is given back that what runs under them may need. */
+		KUNIT_EXPECT_EQ(test, gadget->unwound, -ECANCELED);
 		for (k = 0; k < PER_DEVICE; k++)
 			ct_expect_done(test, gadget->ctx[k], -ECANCELED, -ENODEV);
 

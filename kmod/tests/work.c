@@ -363,7 +363,7 @@ static void work_that_queues_itself_ends(struct kunit *test)
 {
 	int how, round;
 
-	for (round = 0; round < ct_times(30); round++) {
+	for (round = 0; round < ct_times(12); round++) {
 		for (how = 0; how < 4; how++) {
 			struct ctx *c = ct_cancel(test, ctx_background());
 			struct job *job = job_new(test, c, again_fn);
@@ -474,7 +474,7 @@ static void work_races(struct kunit *test)
 	int round;
 
 	ct_partner_start(test, &partner, cancel_ctx_fn);
-	for (round = 0; round < ct_times(3000); round++) {
+	for (round = 0; round < ct_times(600); round++) {
 		struct ctx *c = ct_cancel(test, v);
 		struct job *job = job_new(test, c, note_fn);
 		ktime_t delay = round % 4 == 0 ? 0 : round % 4 == 1 ? 1 : hour();
