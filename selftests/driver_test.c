@@ -370,13 +370,14 @@ TEST_F(driver, gives_back_what_a_process_made)
 	EXPECT_EQ(EOWNERDEAD, kept(self));
 }
 
-TEST_F(driver, something_written_takes_a_child)
+TEST_F(driver, something_written_or_watched_takes_a_child)
 {
 	int fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0), child;
 	int event = eventfd(0, EFD_CLOEXEC);
 	__u64 count;
 
 	EXPECT_EQ(-EOPNOTSUPP, ctx_on_done(fd, event, NULL, 0));
+	EXPECT_EQ(-EOPNOTSUPP, ctx_watch(fd, event, 0, 0));
 	EXPECT_EQ(0, ctx_on_done(self->bg, event, NULL, 0));
 	child = ctx_derive(fd, 0);
 	EXPECT_EQ(0, ctx_on_done(child, event, NULL, 0));

@@ -5,6 +5,7 @@
  */
 #include <linux/ctx.h>
 #include <linux/fs.h>
+#include <linux/irqflags.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -100,6 +101,17 @@ static struct ctx *driver_make_below(struct ctx *parent, const struct ctx_driver
 	return ERR_PTR(-EINVAL);
 }
 
+/* As in an interrupt: whatever it would take, lockdep sees. */
+static struct ctx *driver_ambient(void)
+{
+	struct ctx *ctx;
+
+	local_irq_disable();
+	ctx = ctx_of_task(current);
+	local_irq_enable();
+	return ctx;
+}
+
 static struct ctx *driver_make(const struct ctx_driver_arg *arg)
 {
 	struct ctx *parent, *ctx;
@@ -110,7 +122,7 @@ static struct ctx *driver_make(const struct ctx_driver_arg *arg)
 	case CTX_DRIVER_TODO:
 		return ctx_todo();
 	case CTX_DRIVER_AMBIENT:
-		return ctx_of_task(current);
+		return driver_ambient();
 	case CTX_DRIVER_NULL:
 		return NULL;
 	case CTX_DRIVER_ERROR:
