@@ -45,7 +45,6 @@ struct subject {
 
 #define CGROUP	"/sys/fs/cgroup/ctx_badinput_test"
 
-
 static void subject_init(struct __test_metadata *_metadata, struct subject *subject)
 {
 	subject->bg = ctx_open();
