@@ -112,7 +112,7 @@ static bool has_groups(int dir)
 }
 
 /* Calls @fn with each group in @dir and its name, until it returns false. */
-static void for_each_group(int dir, bool (*fn)(int, const char *, void *), void *data)
+static void walk_groups(int dir, bool (*fn)(int, const char *, void *), void *data)
 {
 	struct dirent *entry;
 	DIR *list;
@@ -137,7 +137,7 @@ static bool remove_tree(int above, const char *name, void *data)
 	int dir = open_dir(above, name);
 
 	if (dir >= 0) {
-		for_each_group(dir, remove_tree, data);
+		walk_groups(dir, remove_tree, data);
 		close(dir);
 	}
 	unlinkat(above, name, AT_REMOVEDIR);
@@ -167,7 +167,7 @@ static void sweep_all(int above)
 {
 	int busy = 0;
 
-	for_each_group(above, sweep, &busy);
+	walk_groups(above, sweep, &busy);
 }
 
 static int open_files(struct group *group)
@@ -310,13 +310,13 @@ static bool signal_group(int above, const char *name, void *data)
 		return true;
 	if (!is_looked_after(dir, name)) {
 		signal_processes(dir, *(int *)data);
-		for_each_group(dir, signal_group, data);
+		walk_groups(dir, signal_group, data);
 	}
 	close(dir);
 	return true;
 }
 
-static void freeze(const struct group *group)
+static void hold_still(const struct group *group)
 {
 	struct pollfd events = { .fd = group->events, .events = POLLPRI };
 
@@ -333,9 +333,9 @@ static void freeze(const struct group *group)
  */
 void group_signal(const struct group *group, int number)
 {
-	freeze(group);
+	hold_still(group);
 	signal_processes(group->dir, number);
-	for_each_group(group->dir, signal_group, &number);
+	walk_groups(group->dir, signal_group, &number);
 	write_at(group->dir, "cgroup.freeze", "0");
 }
 
@@ -348,7 +348,7 @@ void group_kill(const struct group *group)
 /* Returns -1 if there is somebody in it. */
 int group_remove(struct group *group)
 {
-	for_each_group(group->dir, remove_tree, NULL);
+	walk_groups(group->dir, remove_tree, NULL);
 	return unlinkat(group->above, group->name, AT_REMOVEDIR);
 }
 

@@ -102,8 +102,7 @@ static void make_ambient(struct run *run)
 	if (procs < 0)
 		return;
 	if (ctx_bind(run->command_ctx, procs) && errno == EPERM && run->verbose)
-		complain("CTX_FD names a context that is not below the ambient one: "
-			 "those who close it run under the latter");
+		complain("CTX_FD names a context that is not below the ambient one");
 	close(procs);
 }
 

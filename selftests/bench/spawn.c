@@ -36,7 +36,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static uint64_t run(char **command)
+static uint64_t start_to_end(char **command)
 {
 	const uint64_t start = now();
 	int status;
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 1;
 	for (i = -WARM_UP; i < ROUNDS; i++)
-		samples[i < 0 ? 0 : i] = run(argv + 2);
+		samples[i < 0 ? 0 : i] = start_to_end(argv + 2);
 	qsort(samples, ROUNDS, sizeof(*samples), compare);
 	printf("bench: spawn.%s instructions %.1f\n", argv[1], (double)samples[ROUNDS / 2]);
 	return 0;

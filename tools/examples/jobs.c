@@ -55,6 +55,7 @@ static void parse(char *line)
 		errx(2, "no rule: %s", line);
 	*colon = '\0';
 	job->command = strdup(colon + 1);
+	job->pidfd = -1;
 	job->name = strtok_r(strdup(line), " \t", &rest);
 	while ((word = strtok_r(NULL, " \t", &rest)) && n < MAX_NEEDED)
 		job->needed[n++] = word;
@@ -94,7 +95,7 @@ static void become(const struct job *job, int its)
 	err(127, "sh");
 }
 
-static void start(struct job *job)
+static void launch(struct job *job)
 {
 	/* A value, and no right to cancel: so that no child keeps the context. */
 	int its = ctx_with_value(ctx, "job", 3, job->name, strlen(job->name));
@@ -117,7 +118,7 @@ static void start_some(void)
 {
 	for (int i = 0; i < nr_jobs && running < at_once; i++)
 		if (may_start(&jobs[i]))
-			start(&jobs[i]);
+			launch(&jobs[i]);
 }
 
 static void end(struct job *job)
@@ -126,6 +127,7 @@ static void end(struct job *job)
 
 	waitpid(job->pid, &status, 0);
 	close(job->pidfd);
+	job->pidfd = -1;
 	running--;
 	job->state = status ? FAILED : SUCCEEDED;
 	if (status && !ctx_err(ctx)) {
@@ -147,7 +149,7 @@ static void wait_for_any(bool *stopped)
 	struct pollfd fds[MAX_JOBS + 1];
 
 	for (int i = 0; i < nr_jobs; i++)
-		fds[i] = (struct pollfd){ jobs[i].state == RUNNING ? jobs[i].pidfd : -1, POLLIN, 0 };
+		fds[i] = (struct pollfd){ jobs[i].pidfd, POLLIN, 0 };
 	fds[nr_jobs] = (struct pollfd){ *stopped ? -1 : ctx, POLLIN, 0 };
 	if (poll(fds, nr_jobs + 1, -1) < 0)
 		return;

@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <libctx.h>
 
-#define DEFAULT_TIMEOUT	(1 * CTX_SEC)
+#define DEFAULT_MS	1000
 
 struct request;
 
@@ -56,7 +56,7 @@ static void watch(struct source *source, unsigned int events)
 	struct epoll_event event = { .events = events, .data.ptr = source };
 
 	if (source->fd < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, source->fd, &event))
-		err(1, "cannot watch a descriptor");
+		err(1, "epoll");
 }
 
 /* Other events of it may be in hand yet, so that its memory stays until they are. */
@@ -107,12 +107,12 @@ static long long number_after(const struct request *request, const char *name,
 static void begin(struct request *request)
 {
 	long long ms = number_after(request, "GET /", 0);
-	int64_t timeout = number_after(request, "\r\nTimeout:", DEFAULT_TIMEOUT / CTX_MSEC) * CTX_MSEC;
+	long long limit = number_after(request, "\r\nTimeout:", DEFAULT_MS);
 	struct itimerspec time = {
 		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * CTX_MSEC + 1 },
 	};
 
-	request->ctx.fd = ctx_with_timeout(server_ctx, timeout);
+	request->ctx.fd = ctx_with_timeout(server_ctx, limit * CTX_MSEC);
 	request->work.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
 	if (request->ctx.fd < 0 || timerfd_settime(request->work.fd, 0, &time, NULL)) {
 		finish(request, "500 Internal Server Error", "too many requests\n");
@@ -200,7 +200,8 @@ static void free_finished(void)
 
 int main(int argc, char **argv)
 {
-	struct source listener = { listen_on(argc > 1 ? atoi(argv[1]) : 8080), on_connection, NULL };
+	int port = argc > 1 ? atoi(argv[1]) : 8080;
+	struct source listener = { listen_on(port), on_connection, NULL };
 	struct source server = { ctx_from_env(), on_server_done, NULL };
 	struct epoll_event events[64];
 	int count;
