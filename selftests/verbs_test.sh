@@ -476,6 +476,15 @@ info_json()
 	expect 125 'background has nothing to tell' ctx info -j -f 5 5<> /dev/ctx
 }
 
+# Where CTX_FD was lost: the context that the cgroup is bound to, but not its values.
+info_of_cgroup()
+{
+	expect 0 'depth     2' ctx run -g -- env -u CTX_FD ctx info && has '^rights    derive observe$' &&
+		expect 0 'depth     2' ctx run -g -- env CTX_FD=99 ctx info || return
+	expect 125 'does not let its values be read' ctx run -g -- env -u CTX_FD ctx get ctx.run &&
+		expect 0 '^ctx$' ctx run -g -- ctx get ctx.run
+}
+
 info_errors()
 {
 	expect 125 '^ctx: there is no context 999999;' ctx info 999999 &&
@@ -925,6 +934,7 @@ test_case "top: bad arguments" top_bad_arguments
 test_case "top: unprivileged" top_unprivileged
 test_case "info: by number" info_by_number
 test_case "info: JSON" info_json
+test_case "info: of a cgroup" info_of_cgroup
 test_case "info: errors" info_errors
 test_case "get: a value" get_value
 test_case "get: errors" get_errors
