@@ -132,9 +132,9 @@ static int ctx_install_owner(struct ctx *ctx, u32 rights, u32 flags)
  *
  * The process may do with it what it may do with contexts of its own, within its
  * rights, bounds and depth, but have something written when it is done, or have it
- * cancelled by a file, for which it derives one. The context has no number, no owner
- * and no maker in what processes see: all are 0. A context that a process made, which
- * may be passed here as well, is as its other descriptors are; the last of them that
+ * cancelled by a file or another context, for which it derives one. The context has no
+ * number, no owner and no maker in what processes see: all are 0. A context that a
+ * process made, which may be passed here as well, is as its other descriptors are; the last of them that
  * can cancel, cancels.
  *
  * Whoever gets the descriptor may pass it on, and keep the context for as long as he
