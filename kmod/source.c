@@ -211,13 +211,13 @@ void ctx_source_fire_now(struct ctx_source *source)
 }
 
 /*
- * Attaches @source before it is hooked to what it watches. Not @counted: whoever calls
- * detaches it when the last reference on @ctx is gone, before that is freed.
+ * Attaches @source, of which ->ctx is NULL, before it is hooked to what it watches. Not
+ * @counted: whoever calls detaches it when the last reference on @ctx is gone, before
+ * that is freed.
  */
 int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_source_ops *ops,
 		   int cause, bool counted)
 {
-	source->ctx = NULL;
 	source->state = CTX_SOURCE_OFF;
 	if (IS_ERR_OR_NULL(ctx) || !ctx_is_scope(ctx) || !ctx_cause_valid(cause))
 		return -EINVAL;
