@@ -73,7 +73,8 @@ static struct ctx_watch *ctx_watch_make(void)
 }
 
 /*
- * Has @ctx, on which the caller holds a reference, cancelled when @file is ready. If that is so already, or @ctx is done, nothing is kept.
+ * Has @ctx, on which the caller holds a reference, cancelled when @file is ready. If that
+ * is so already, or @ctx is done, nothing is kept.
  */
 int ctx_watch_add(struct ctx *ctx, struct file *file, __poll_t events, int cause)
 {
