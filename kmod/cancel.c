@@ -155,42 +155,53 @@ static __always_inline u8 ctx_count_off(struct ctx_scope *scope, int n)
 }
 
 /*
- * Counts a settled scope off with those who wait for it, as @taken says. Returns the
- * one to go on from, and in @taken who waits for that; where both are settled by it,
- * a worker goes on from the other one.
+ * Counts a settled scope off with the other whose end it followed, and with its home.
+ * Returns the one to go on from, or NULL. If that is both, a worker goes on from the
+ * other.
  */
-static struct ctx_scope *ctx_settle_level(struct ctx_scope *scope, u8 *taken)
+static noinline struct ctx_scope *ctx_settle_linked(struct ctx_scope *scope)
 {
-	struct ctx_scope *home = ctx_home(scope), *other = NULL;
-	u8 above = 0, aside = 0;
+	struct ctx_scope *other = container_of(ctx_followed(scope), struct ctx_scope, node);
+	struct ctx_scope *home = ctx_home(scope);
+	bool above, aside;
 
-	if (*taken & CTX_TAKEN_LINK) {
-		other = container_of(ctx_followed(scope), struct ctx_scope, node);
-		aside = ctx_count_off(other, 1);
-	}
-	if (*taken & CTX_TAKEN)
-		above = ctx_count_off(home, 1);
+	aside = ctx_count_off(other, 1);
+	above = scope->node.taken & CTX_TAKEN && ctx_count_off(home, 1);
 	if (above && aside)
 		ctx_settle_later(other);
-	*taken = above ?: aside;
-	return above ? home : other;
+	if (above)
+		return home;
+	return aside ? other : NULL;
 }
 
 /*
- * Counts a settled scope off, and so on. An interrupt goes up a bounded number of
- * levels only (S19).
+ * Counts a settled scope off with who waits for it, as @taken says, and so on. An
+ * interrupt goes up a bounded number of levels only (S19).
  */
 static noinline void ctx_settle_above(struct ctx_scope *scope, u8 taken)
 {
 	int level = 0;
 
-	do {
+again:
+	while (likely(taken == CTX_TAKEN)) {
 		if (++level >= CTX_BATCH && in_interrupt()) {
 			ctx_settle_later(scope);
 			return;
 		}
-		scope = ctx_settle_level(scope, &taken);
-	} while (taken);
+		scope = ctx_home(scope);
+		taken = ctx_count_off(scope, 1);
+	}
+	if (!taken)
+		return;
+	if (++level >= CTX_BATCH && in_interrupt()) {
+		ctx_settle_later(scope);
+		return;
+	}
+	scope = ctx_settle_linked(scope);
+	if (scope) {
+		taken = scope->node.taken;
+		goto again;
+	}
 }
 
 /* Inlined as far as the home, where mostly it ends. */
@@ -199,11 +210,14 @@ static __always_inline void ctx_settle_by(struct ctx_scope *scope, int n)
 	u8 taken = ctx_count_off(scope, n);
 
 	if (likely(taken == CTX_TAKEN)) {
-		scope = ctx_home(scope);
-		taken = ctx_count_off(scope, 1);
-	}
-	if (unlikely(taken))
+		struct ctx_scope *home = ctx_home(scope);
+
+		taken = ctx_count_off(home, 1);
+		if (unlikely(taken))
+			ctx_settle_above(home, taken);
+	} else if (unlikely(taken)) {
 		ctx_settle_above(scope, taken);
+	}
 }
 
 void ctx_settle(struct ctx_scope *scope)

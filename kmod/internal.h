@@ -478,6 +478,7 @@ static inline void ctx_node_init(struct ctx *ctx, struct ctx *parent,
 static inline struct ctx_nest *ctx_scope_init(struct ctx_scope *scope, struct ctx *parent, u8 kind)
 {
 	struct ctx_scope *home = ctx_scope(parent);
+	const u16 usage = READ_ONCE(home->state.usage);
 
 	ctx_node_init(&scope->node, parent, &scope->state, kind);
 	scope->state.origin = NULL;
@@ -485,8 +486,11 @@ static inline struct ctx_nest *ctx_scope_init(struct ctx_scope *scope, struct ct
 	atomic_set(&scope->own.busy, 1);
 	scope->timed = home->timed;
 	/* Who does not see yet that it is spread will be listed where all were before. */
-	if (unlikely(READ_ONCE(home->state.usage) != CTX_USED_ONLY))
-		return ctx_join_home(scope, home);
+	if (unlikely(usage != CTX_USED_ONLY)) {
+		if (usage)
+			return ctx_join_home(scope, home);
+		WRITE_ONCE(home->state.used, true);
+	}
 	ctx_hold(parent);
 	return &home->own;
 }
@@ -614,7 +618,9 @@ static inline void ctx_callback_reserve(struct ctx_scope *scope)
 	struct hlist_node *first = scope->callbacks.first;
 	unsigned long running = CTX_CLOSED;
 
-	if (first && likely(!ctx_is_link(first))) {
+	if (!first)
+		return;
+	if (likely(!ctx_is_link(first))) {
 		ctx_queue_cut(first);
 		running |= CTX_RESERVED | (unsigned long)hlist_entry(first, struct ctx_callback,
 								     node);

@@ -273,8 +273,10 @@ static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 	/* Not before: until then it could still become done. */
 	ctx_note_release(&scope->node);
 	/* Nobody is left who could remove one: its owner forgot (S12). */
-	WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks));
-	ctx_queue_init(&scope->callbacks);
+	if (WARN_ON_ONCE(!ctx_queue_empty(&scope->callbacks)))
+		scope->callbacks.first = NULL;
+	/* It may have been closed. */
+	scope->callbacks.end = &scope->callbacks.first;
 	scope->pid = NULL;
 }
 
@@ -399,13 +401,26 @@ static struct ctx *ctx_dead_pop(struct llist_node **dead)
 	return llist_entry(first, struct ctx, dead);
 }
 
-static void ctx_leave_dead(struct llist_node *dead)
+/* Nobody looks at a link once its context's last reference is gone. */
+static void ctx_drop_links(struct ctx_scope *scope, struct llist_node **dead)
 {
-	struct ctx *ctx;
+	struct ctx *other;
 
-	while ((ctx = ctx_dead_pop(&dead)))
+	while ((other = ctx_link_pop(scope)))
+		if (ctx_drop(other))
+			ctx_dead_push(dead, other);
+}
+
+/* All but its links, whose memory is its owner's again. */
+static noinline void ctx_leave_dead(struct ctx *ctx, struct llist_node *dead)
+{
+	if (ctx_is_scope(ctx))
+		ctx_drop_links(container_of(ctx, struct ctx_scope, node), &dead);
+	do {
 		if (llist_add(&ctx->dead, &ctx_dead))
 			schedule_work(&ctx_dead_work);
+		ctx = ctx_dead_pop(&dead);
+	} while (ctx);
 }
 
 /*
@@ -416,6 +431,7 @@ static noinline void ctx_release_linked(struct ctx_scope *scope, struct llist_no
 {
 	struct ctx *followed = ctx_followed(scope);
 
+	ctx_drop_links(scope, dead);
 	if (followed)
 		scope->followed = NULL;
 	/* Before what keeps the origin, at which this may look. */
@@ -424,17 +440,8 @@ static noinline void ctx_release_linked(struct ctx_scope *scope, struct llist_no
 		ctx_dead_push(dead, followed);
 }
 
-/* Nobody looks at a link once its context's last reference is gone. */
-static noinline void ctx_drop_links(struct ctx_scope *scope, struct llist_node **dead)
-{
-	struct ctx *other;
-
-	while ((other = ctx_link_pop(scope)))
-		if (ctx_drop(other))
-			ctx_dead_push(dead, other);
-}
-
-static void ctx_release_one(struct ctx *ctx, struct ctx_bulk *bulk, struct llist_node **dead)
+static __always_inline void ctx_release_one(struct ctx *ctx, struct ctx_bulk *bulk,
+					    struct llist_node **dead)
 {
 	struct ctx_scope *scope = container_of(ctx, struct ctx_scope, node);
 
@@ -461,11 +468,8 @@ noinline void ctx_release_chain(struct ctx *ctx)
 	u8 nest;
 
 	do {
-		if (ctx_is_scope(ctx) && container_of(ctx, struct ctx_scope, node)->state.extra)
-			ctx_drop_links(container_of(ctx, struct ctx_scope, node), &dead);
 		if (unlikely(ctx_release_later(ctx, generation++))) {
-			ctx_dead_push(&dead, ctx);
-			ctx_leave_dead(dead);
+			ctx_leave_dead(ctx, dead);
 			break;
 		}
 		parent = ctx->parent;
