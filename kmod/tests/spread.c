@@ -352,6 +352,53 @@ static int needs_two_cpus(struct kunit *test)
 	return 0;
 }
 
+/* S15: it may be linked when nothing is below it, as any other. */
+static void s15_linked_when_its_children_are_gone(struct kunit *test)
+{
+	struct ctx *p = spread_out(test, ctx_background());
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct brood *broods = new_broods(test, p);
+	struct ctx_link link;
+
+	KUNIT_EXPECT_EQ(test, ctx_link(p, other, &link), -EBUSY);
+	put_all(&broods[0]);
+	KUNIT_EXPECT_EQ(test, ctx_link(p, other, &link), -EBUSY);
+	put_all(&broods[1]);
+	ctx_get(p);
+	KUNIT_EXPECT_EQ(test, ctx_link(p, other, &link), -EBUSY);
+	ctx_put(p);
+	KUNIT_EXPECT_EQ(test, ctx_link(p, other, &link), 0);
+	ctx_cancel(other);
+	ct_expect_done(test, p, -ECANCELED, -ECANCELED);
+	ctx_put(p);
+	ctx_put(other);
+}
+
+/* S15: one that is linked is spread as any other. */
+static void s15_a_linked_parent_is_spread(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct brood *broods;
+	struct ctx_link link;
+	int i;
+
+	KUNIT_ASSERT_EQ(test, ctx_link(p, other, &link), 0);
+	clash(test, ctx_scope(p), 16);
+	KUNIT_ASSERT_NOT_NULL(test, ctx_scope(p)->spread);
+	broods = new_broods(test, p);
+	ctx_cancel(other);
+	for (i = 0; i < CHILDREN; i++) {
+		KUNIT_EXPECT_EQ(test, ctx_err(broods[0].of[i]), -ECANCELED);
+		KUNIT_EXPECT_EQ(test, ctx_err(broods[1].of[i]), -ECANCELED);
+	}
+	ctx_cancel_sync(other);
+	put_all(&broods[0]);
+	put_all(&broods[1]);
+	ctx_put(p);
+	ctx_put(other);
+}
+
 static struct kunit_case spread_cases[] = {
 	KUNIT_CASE(s5_clashing_spreads_a_parent),
 	KUNIT_CASE(s5_children_on_every_list_are_reached),
@@ -364,6 +411,8 @@ static struct kunit_case spread_cases[] = {
 	KUNIT_CASE(s7_a_parent_that_is_found_again),
 	KUNIT_CASE(s7_below_a_value),
 	KUNIT_CASE_SLOW(s5_deriving_races_with_cancelling),
+	KUNIT_CASE(s15_linked_when_its_children_are_gone),
+	KUNIT_CASE(s15_a_linked_parent_is_spread),
 	{ }
 };
 
