@@ -801,8 +801,10 @@ static void s5_sync_of_what_settles_in_an_interrupt(struct kunit *test)
 	struct next first, second = { .ctx = top };
 	int i;
 
-	for (i = 0; i < DEEP; i++)
-		end = branch[i] = ct_cancel(test, end);
+	for (i = 0; i < DEEP; i++) {
+		branch[i] = ct_cancel(test, end);
+		end = branch[i];
+	}
 	chain_make(test, &chain, DEEP, ctx_background());
 	/* Below the branch, and behind the chain. */
 	linked = ct_cancel(test, end);
