@@ -776,12 +776,13 @@ void ctx_cancel_like(struct ctx_scope *scope, struct ctx_scope *other);
 
 /*
  * With interrupts off, for which reason preemption need not be: the lock of a
- * hlist_bl_head is one bit of it.
+ * hlist_bl_head is one bit of it. On the only CPU that is enough, and there the
+ * list's functions do not expect the bit to be set.
  */
 static inline void ctx_links_lock(struct ctx_scope *scope)
 	__acquires(bitlock)
 {
-	while (test_and_set_bit_lock(0, (unsigned long *)&scope->links))
+	while (LIST_BL_LOCKMASK && test_and_set_bit_lock(0, (unsigned long *)&scope->links))
 		cpu_relax();
 	__acquire(bitlock);
 }
@@ -789,7 +790,8 @@ static inline void ctx_links_lock(struct ctx_scope *scope)
 static inline void ctx_links_unlock(struct ctx_scope *scope)
 	__releases(bitlock)
 {
-	__clear_bit_unlock(0, (unsigned long *)&scope->links);
+	if (LIST_BL_LOCKMASK)
+		__clear_bit_unlock(0, (unsigned long *)&scope->links);
 	__release(bitlock);
 }
 
