@@ -17,6 +17,12 @@
 #define PID_FS_MAGIC	0x50494446
 #endif
 
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+#define ctx_blk_mq_alloc_disk(tags)	blk_mq_alloc_disk(tags, NULL)
+#else
+#define ctx_blk_mq_alloc_disk(tags)	blk_mq_alloc_disk(tags, NULL, NULL)
+#endif
+
 /* In TP_fast_assign() of trace.h: what __string() declared has remembered @src. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
 #define ctx_assign_str(dst, src)	__assign_str(dst, src)

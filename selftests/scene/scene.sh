@@ -13,7 +13,7 @@
 # this file.
 # shellcheck disable=SC2317 # scenes call them
 here=$(cd "$(dirname "$0")" && pwd)
-all="pipeline deadline family tool orphans"
+all="pipeline deadline family tool orphans blk sum fifos"
 played=0 good=0 bold='' red='' plain=''
 
 if [ "${SCENE_COLOR:-}" = 1 ] || { [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; }; then
