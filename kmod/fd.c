@@ -134,8 +134,8 @@ static int ctx_install_owner(struct ctx *ctx, u32 rights, u32 flags)
  * rights, bounds and depth, but have something written when it is done, or have it
  * cancelled by a file or another context, for which it derives one. The context has no
  * number, no owner and no maker in what processes see: all are 0. A context that a
- * process made, which may be passed here as well, is as its other descriptors are; the last of them that
- * can cancel, cancels.
+ * process made, which may be passed here as well, is as its other descriptors are; the
+ * last of them that can cancel, cancels.
  *
  * Whoever gets the descriptor may pass it on, and keep the context for as long as he
  * likes, with all that is above it. So the release function of a value above must not

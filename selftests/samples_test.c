@@ -11,7 +11,7 @@
 
 #define PARAMETERS	"/sys/module/ctx_blk/parameters/"
 #define DRIVER		"/sys/bus/platform/drivers/ctx_blk/"
-#define BLK_SIZE	(1 << 20)
+#define BLK_SIZE	1048576
 #define BLOCK		4096
 
 static int load(const char *name, const char *parameters)
@@ -170,7 +170,7 @@ FIXTURE(sum) {
 	char *data;
 };
 
-#define SUM_LEN		(1 << 20)
+#define SUM_LEN		1048576
 #define FOR_EVER	(~0U)
 
 FIXTURE_SETUP(sum)
@@ -309,18 +309,28 @@ TEST_F(sum, ends_with_the_caller)
 	close(ctx);
 }
 
-FIXTURE(pipeline) { };
+FIXTURE(pipeline) {
+};
+
 FIXTURE_VARIANT(pipeline) {
 	const char *module;
 };
+
 FIXTURE_VARIANT_ADD(pipeline, ctx) {
 	.module = "ctx_pipeline",
 };
+
 FIXTURE_VARIANT_ADD(pipeline, plain) {
 	.module = "ctx_pipeline_plain",
 };
-FIXTURE_SETUP(pipeline) { }
-FIXTURE_TEARDOWN(pipeline) { }
+
+FIXTURE_SETUP(pipeline)
+{
+}
+
+FIXTURE_TEARDOWN(pipeline)
+{
+}
 
 TEST_F(pipeline, comes_to_its_end)
 {

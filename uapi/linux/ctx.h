@@ -314,8 +314,8 @@ struct ctx_ioc_link {
  *
  * EBADF: @fd is not open. EINVAL: there are no such @events, or it is another kind of
  * file: one that could hold this context's own descriptor, as a Unix socket, an epoll
- * set or an io_uring may, would keep both for ever. EPERM: a context without CTX_RIGHT_OBSERVE. EDQUOT:
- * as for CTX_IOC_LINK.
+ * set or an io_uring may, would keep both for ever. EPERM: a context without
+ * CTX_RIGHT_OBSERVE. EDQUOT: as for CTX_IOC_LINK.
  */
 struct ctx_ioc_watch {
 	__u32 size;
