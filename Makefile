@@ -79,7 +79,7 @@ help:
 	@echo 'make run CMD=...  run a shell command there under a context; TIMEOUT=5s: with a deadline'
 	@echo 'make shell        a shell there, with the module loaded'
 	@echo
-	@echo 'make test         every test on every kernel (most of an hour, the first time)'
+	@echo 'make test         the tests, on three kernels (most of an hour, the first time)'
 	@echo 'make test-quick   those that take less than a minute'
 	@echo 'make check        the static checks only'
 	@echo 'make test-intree  ctx as a part of the kernel: kunit.py, on UML and x86_64'

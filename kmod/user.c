@@ -26,7 +26,7 @@ MODULE_PARM_DESC(max_user_contexts,
 static unsigned int max_user_files = 4096;
 module_param(max_user_files, uint, 0644);
 MODULE_PARM_DESC(max_user_files,
-		 "links, watches and on-dones that a user may have, as above (default 4096)");
+		 "links, watches, on-dones and bindings a user may have, as above (default 4096)");
 
 static unsigned int max_depth = 1024;
 module_param(max_depth, uint, 0644);

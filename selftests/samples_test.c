@@ -290,6 +290,31 @@ TEST_F(sum, ends_with_the_owner_of_the_context)
 	close(ctx);
 }
 
+/* Nothing is passed: the driver finds what its caller's cgroup runs under. */
+TEST_F(sum, ends_with_the_context_of_the_cgroup)
+{
+	static const char group[] = "/sys/fs/cgroup/ctx_samples";
+	int ctx = ctx_derive(self->bg, 0), procs;
+	pid_t caller;
+
+	ASSERT_EQ(0, mkdir(group, 0755));
+	procs = open("/sys/fs/cgroup/ctx_samples/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	ASSERT_LE(0, procs);
+	ASSERT_EQ(0, ctx_bind(ctx, procs));
+	caller = spawn();
+	if (caller == 0) {
+		EXPECT_EQ(1, write(procs, "0", 1));
+		EXPECT_EQ(-ECANCELED, sum(self, -1, FOR_EVER, 2, NULL));
+		child_exit();
+	}
+	wait_task("ctx_sum/1", true);
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, reap(caller));
+	close(procs);
+	EXPECT_EQ(0, rmdir(group));
+	close(ctx);
+}
+
 /* Whoever is reaped has left the device, and his threads had ended before. */
 TEST_F(sum, ends_with_the_caller)
 {

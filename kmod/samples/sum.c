@@ -3,9 +3,9 @@
  * A sample: /dev/ctx_sum checksums what it is given, again and again, in a group of
  * threads, under a context that the caller passes in.
  *
- * The job ends early when that context is done: cancelled, out of time, or because the
- * process that made it died; when the one that the caller's cgroup runs under is; and
- * when the caller is killed. The threads ask one question, and know of none of that.
+ * The job ends early when that context is done: cancelled, out of time, or because who
+ * could cancel it died; when the one that the caller's cgroup runs under is; and when
+ * the caller is killed. The threads ask one question, and know of none of that.
  */
 #include <linux/crc32.h>
 #include <linux/ctx.h>

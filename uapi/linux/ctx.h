@@ -52,10 +52,10 @@ extern "C" {
 #define CTX_IOC_BIND		_IO(CTX_IOC_MAGIC, 0x0b)
 
 /* What a descriptor allows, as CTX_IOC_INFO shows it. */
-#define CTX_RIGHT_CANCEL	0x01	/* CTX_IOC_CANCEL; the last one closed cancels */
-#define CTX_RIGHT_DERIVE	0x02	/* CTX_IOC_DERIVE, CTX_IOC_WITH_VALUE */
-#define CTX_RIGHT_VALUE		0x04	/* CTX_IOC_VALUE */
-#define CTX_RIGHT_OBSERVE	0x08	/* poll, read, CTX_IOC_INFO */
+#define CTX_RIGHT_CANCEL	0x01	/* CANCEL, LINK, WATCH; the last one closed cancels */
+#define CTX_RIGHT_DERIVE	0x02	/* DERIVE, WITH_VALUE, BIND */
+#define CTX_RIGHT_VALUE		0x04	/* VALUE */
+#define CTX_RIGHT_OBSERVE	0x08	/* poll, read, INFO, ON_DONE; to be linked to */
 
 /* The longest cause: any errno number up to this one. */
 #define CTX_CAUSE_MAX		4095
@@ -263,7 +263,8 @@ struct ctx_ioc_open {
  * @id: in, a number, whether in use or not; out, the next higher one that the
  *	caller may open
  *
- * Lists contexts, from @id 0 on. ENOENT: there is no other.
+ * Lists contexts, from @id 0 on. ENOENT: there is no other. EINTR: the caller is
+ * being killed.
  */
 struct ctx_ioc_next {
 	__u32 size;
@@ -286,7 +287,8 @@ struct ctx_ioc_next {
  * lacks the right. ELOOP: it is this context, or a value below it. EBUSY: this context
  * has children, or another was linked to it: so no two contexts ever wait for each
  * other. While there are other descriptors of this context, it is enough to have had
- * them. EDQUOT: the user has too many links, watches and on-dones. ENOMEM.
+ * them. EDQUOT: the user has too many links, watches, on-dones and bindings.
+ * EOPNOTSUPP: no process made this context. ENOMEM.
  */
 struct ctx_ioc_link {
 	__u32 size;
@@ -315,7 +317,7 @@ struct ctx_ioc_link {
  * EBADF: @fd is not open. EINVAL: there are no such @events, or it is another kind of
  * file: one that could hold this context's own descriptor, as a Unix socket, an epoll
  * set or an io_uring may, would keep both for ever. EPERM: a context without
- * CTX_RIGHT_OBSERVE. EDQUOT: as for CTX_IOC_LINK.
+ * CTX_RIGHT_OBSERVE. EDQUOT, EOPNOTSUPP, ENOMEM: as for CTX_IOC_LINK.
  */
 struct ctx_ioc_watch {
 	__u32 size;
