@@ -237,8 +237,12 @@ static void ctx_find_ways(struct ctx_ways *ways, struct ctx_scope *scope)
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
 	if (!scope->state.origin) {
 		ctx_links_lock(scope);
-		hlist_bl_for_each_entry(link, node, &scope->links, node)
+		hlist_bl_for_each_entry(link, node, &scope->links, node) {
+			/* However many there are: no more is to be found out. */
+			if (ways->lost)
+				break;
 			ctx_way_add(ways, READ_ONCE(link->other));
+		}
 		ctx_links_unlock(scope);
 	} else if (scope->node.taken & CTX_TAKEN_LINK) {
 		ctx_way_add(ways, scope->followed);

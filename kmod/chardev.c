@@ -187,7 +187,7 @@ static void ctx_file_signal(struct ctx_file *cf)
 /*
  * One who polls, as most have, is woken under the lock taken here: wake_up_poll()
  * would be 45 instructions more, for stopping halfway through a long queue. Where
- * there are more that is what is wanted (S19).
+ * there are more that is what is wanted (S19); it does so before 6.7.
  */
 static void ctx_file_wake(struct ctx *ctx, struct ctx_callback *cb)
 {
@@ -766,6 +766,8 @@ static void ctx_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "ctx-id:\t%llu\n", ctx_user_id(cf->ctx));
 	seq_printf(m, "ctx-parent:\t%llu\n", cf->ctx->parent ? ctx_user_id(cf->ctx->parent) : 0);
 	ctx_show_rights(m, cf->rights);
+	if (!(cf->rights & CTX_RIGHT_OBSERVE))
+		return;
 	ctx_show_path(m, cf->ctx);
 	ctx_show_state(m, cf->ctx);
 }

@@ -130,9 +130,25 @@ const char *ctx_debug_place(const struct ctx *ctx, char *buf, size_t size)
 	return buf;
 }
 
+/*
+ * As ctx_err(), of one that may wait to be released, whose own word for the state may
+ * be gone: see struct ctx. What is above it, and its origin, it still holds.
+ */
+static int ctx_debug_err(const struct ctx *ctx)
+{
+	const struct ctx_signal *origin = NULL;
+
+	if (ctx_is_scope(ctx))
+		/* Pairs with the release in ctx_publish(). */
+		origin = smp_load_acquire(&container_of(ctx, struct ctx_scope, node)->state.origin);
+	else if (ctx_is_value(ctx))
+		origin = ctx_origin_state(ctx->parent);
+	return origin ? origin->err : 0;
+}
+
 static void ctx_debug_show_one(struct seq_file *m, const struct ctx_derived *derived)
 {
-	const int err = ctx_err(derived->ctx);
+	const int err = ctx_debug_err(derived->ctx);
 	u32 ms;
 	u64 s = div_u64_rem(ktime_to_ms(ktime_sub(ktime_get(), derived->time)), MSEC_PER_SEC, &ms);
 
@@ -141,14 +157,18 @@ static void ctx_debug_show_one(struct seq_file *m, const struct ctx_derived *der
 		   ctx_kind_name(derived->ctx), derived->place);
 }
 
-/* Those of one slot. They are there for as long as their entry is. */
+/* What is in the table is there: its release takes it out. See ctx_debug_set(). */
+static bool ctx_table_holds;
+
+/* Those of one slot. */
 void ctx_debug_show(struct seq_file *m, unsigned int slot)
 {
 	struct ctx_derived *derived;
 
 	raw_spin_lock_irq(&ctx_slots[slot].lock);
-	hlist_for_each_entry(derived, &ctx_slots[slot].head, node)
-		ctx_debug_show_one(m, derived);
+	if (READ_ONCE(ctx_table_holds))
+		hlist_for_each_entry(derived, &ctx_slots[slot].head, node)
+			ctx_debug_show_one(m, derived);
 	raw_spin_unlock_irq(&ctx_slots[slot].lock);
 }
 
@@ -225,8 +245,12 @@ static int ctx_debug_set(const char *text, const struct kernel_param *kp)
 	if (on) {
 		static_branch_enable(&ctx_debugged);
 		static_branch_inc(&ctx_watched);
+		WRITE_ONCE(ctx_table_holds, true);
 		return 0;
 	}
+	/* What is released from here on stays in it: who shows it has interrupts off. */
+	WRITE_ONCE(ctx_table_holds, false);
+	synchronize_rcu();
 	static_branch_dec(&ctx_watched);
 	static_branch_disable(&ctx_debugged);
 	synchronize_rcu();

@@ -21,6 +21,8 @@ void ctx_barrier(void)
 	ctx_source_flush();
 	ctx_cancel_flush();
 	ctx_watch_flush();
+	/* Nothing that was hooked then is any more. */
+	ctx_source_flush();
 	ctx_after_flush();
 	ctx_tree_flush();
 	ctx_value_flush();

@@ -99,10 +99,16 @@ bool ctx_spread_drop(struct ctx_scope *scope, u8 nest)
  */
 bool ctx_spread_fold(struct ctx_scope *scope)
 {
-	struct ctx_spread *spread = scope->spread;
+	struct ctx_spread *spread;
 	unsigned int i;
 	int refs = 0;
 
+	/*
+	 * The count had the bias in it: pairs with the release in ctx_spread_out(), by way
+	 * of those with which the others dropped their references.
+	 */
+	smp_acquire__after_ctrl_dep();
+	spread = scope->spread;
 	if (xchg(&spread->folded, 1))
 		return false;
 	for (i = 0; i <= spread->mask; i++)

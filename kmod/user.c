@@ -35,6 +35,12 @@ MODULE_PARM_DESC(max_depth, "how deep processes may nest contexts (default 1024)
 /* Levels of user namespaces that the kernel allows, and the user himself. */
 #define CTX_ACCOUNT_LEVELS	34
 
+/* Writes under way, and those that wait for their turn. */
+struct ctx_writes {
+	unsigned int writers;
+	struct list_head parked;
+};
+
 /*
  * Who is charged: a user, and above him the owner of his user namespace if that
  * is somebody else, and so on. It exists while anything is charged to it; but one
@@ -46,29 +52,41 @@ struct ctx_account {
 	struct ctx_account *parent;
 	kuid_t uid;
 	unsigned int used[CTX_CHARGES];	/* what is below in the hierarchy included */
-	unsigned int writers;		/* of one that has nobody above */
-	struct list_head parked;
+	struct ctx_writes writes[2];	/* of one that has nobody above: his, and of who is below */
 };
 
 /*
  * Writes of a user that may be under way at once, of the hundreds that there are
- * workers for: whoever holds up what he had written, by holding the lock of a
- * pipe, holds up nobody but that user.
+ * workers for, and as many of those in user namespaces that he owns: whoever holds up
+ * what he had written, by holding the lock of a pipe, holds up nobody but that user,
+ * and not who made the namespace.
  */
 #define CTX_WRITERS	64
 
 DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it, and ids.c */
-static DEFINE_HASHTABLE(ctx_accounts, 8);
+static DEFINE_HASHTABLE(ctx_accounts, 12);
 static struct ctx_account *ctx_account_idle;
 
 static struct kmem_cache *ctx_user_cache;
 static siphash_key_t ctx_user_secret;
 
+/*
+ * Where accounts are looked for. Who owns many users could have all of them, in user
+ * namespaces of theirs, go to one place, for everybody to look through: so that place
+ * is a secret. In the initial one it costs nothing.
+ */
+static u32 ctx_account_key(kuid_t uid, const struct ctx_account *parent)
+{
+	if (!parent)
+		return __kuid_val(uid);
+	return siphash_2u64((unsigned long)parent, __kuid_val(uid), &ctx_user_secret);
+}
+
 static struct ctx_account *ctx_account_find(kuid_t uid, const struct ctx_account *parent)
 {
 	struct ctx_account *account;
 
-	hash_for_each_possible(ctx_accounts, account, node, __kuid_val(uid))
+	hash_for_each_possible(ctx_accounts, account, node, ctx_account_key(uid, parent))
 		if (uid_eq(account->uid, uid) && account->parent == parent)
 			return account;
 	return NULL;
@@ -85,8 +103,9 @@ static struct ctx_account *ctx_account_make(kuid_t uid, struct ctx_account *pare
 		return NULL;
 	account->uid = uid;
 	account->parent = parent;
-	INIT_LIST_HEAD(&account->parked);
-	hash_add(ctx_accounts, &account->node, __kuid_val(uid));
+	INIT_LIST_HEAD(&account->writes[0].parked);
+	INIT_LIST_HEAD(&account->writes[1].parked);
+	hash_add(ctx_accounts, &account->node, ctx_account_key(uid, parent));
 	return account;
 }
 
@@ -225,11 +244,13 @@ void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 }
 
-static struct ctx_account *ctx_account_top(struct ctx_account *account)
+static struct ctx_writes *ctx_account_writes(struct ctx_account *account)
 {
+	const bool below = account->parent;
+
 	while (account->parent)
 		account = account->parent;
-	return account;
+	return &account->writes[below];
 }
 
 /*
@@ -238,16 +259,16 @@ static struct ctx_account *ctx_account_top(struct ctx_account *account)
  */
 bool ctx_account_write_begin(struct ctx_account *account, struct list_head *parked)
 {
-	struct ctx_account *top = ctx_account_top(account);
+	struct ctx_writes *writes = ctx_account_writes(account);
 	unsigned long flags;
 	bool begins;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	begins = top->writers < CTX_WRITERS;
+	begins = writes->writers < CTX_WRITERS;
 	if (begins)
-		top->writers++;
+		writes->writers++;
 	else
-		list_add_tail(parked, &top->parked);
+		list_add_tail(parked, &writes->parked);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	return begins;
 }
@@ -255,15 +276,15 @@ bool ctx_account_write_begin(struct ctx_account *account, struct list_head *park
 /* One has ended: gives the one that begins in its place, or NULL. */
 struct list_head *ctx_account_write_end(struct ctx_account *account)
 {
-	struct ctx_account *top = ctx_account_top(account);
+	struct ctx_writes *writes = ctx_account_writes(account);
 	struct list_head *next = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	if (list_empty(&top->parked)) {
-		top->writers--;
+	if (list_empty(&writes->parked)) {
+		writes->writers--;
 	} else {
-		next = top->parked.next;
+		next = writes->parked.next;
 		list_del(next);
 	}
 	spin_unlock_irqrestore(&ctx_account_lock, flags);

@@ -69,6 +69,24 @@ TEST_F(fdinfo, of_background)
 	EXPECT_STREQ("live", line(self->bg, "ctx-state"));
 }
 
+/* What INFO does not say, for want of a right, is not said here either. */
+TEST_F(fdinfo, takes_the_right_to_observe)
+{
+	int ctx = ctx_derive(self->bg, 0);
+	int blind = ctx_restrict(ctx, CTX_RIGHT_DERIVE | CTX_RIGHT_CANCEL);
+
+	ASSERT_LE(0, blind);
+	EXPECT_EQ(ctx_id(ctx), number(blind, "ctx-id"));
+	EXPECT_STREQ("cancel,derive", line(blind, "ctx-rights"));
+	EXPECT_STREQ("", line(blind, "ctx-path"));
+	EXPECT_STREQ("", line(blind, "ctx-state"));
+	EXPECT_EQ(0, ctx_cancel(blind, EIO));
+	EXPECT_STREQ("", line(blind, "ctx-state"));
+	EXPECT_NE(NULL, strstr(line(ctx, "ctx-state"), "cause=5"));
+	close(blind);
+	close(ctx);
+}
+
 TEST_F(fdinfo, of_a_live_context)
 {
 	int top = ctx_derive(self->bg, 0);
