@@ -221,7 +221,8 @@ table()
 unset CTX_FD
 mkfifo "$dir/go"
 cd "$dir" || exit
-echo "TAP version 13"
+# The plan, which is to come first, is known at the end.
+exec 4>&1 > "$dir/results"
 table "ctx run -t" "ctx run -t"
 ours=$number
 if [ -x "$theirs" ]; then
@@ -231,7 +232,9 @@ if [ -x "$theirs" ]; then
 else
 	echo "# no timeout(1) to compare with"
 fi
-echo "1..$number"
+exec >&4 4>&-
+printf '%s\n' "TAP version 13" "1..$number"
+cat "$dir/results"
 
 rm -r "$dir"
 [ $failed = 0 ]

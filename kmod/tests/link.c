@@ -7,6 +7,8 @@
 #include "test.h"
 
 #define MANY	1000
+/* Until what takes a few calls was surely set up. */
+#define SCENE_MS	(IS_ENABLED(CONFIG_KASAN) ? 2000 : 200)
 
 /* Nothing is registered with @ctx, as a callback or a link. */
 static bool idle(struct ctx *ctx)
@@ -100,7 +102,7 @@ static void s11_origin_is_what_ended_the_other(struct kunit *test)
 
 static void s15_expiry_of_the_other_in_its_interrupt(struct kunit *test)
 {
-	struct ctx *other = ct_timeout_ms(test, ctx_background(), 20);
+	struct ctx *other = ct_timeout_ms(test, ctx_background(), SCENE_MS);
 	struct ctx *c = ct_cancel(test, ctx_background());
 	struct ctx *hour = ct_hour(test, ctx_background());
 	struct ctx_origin origin = { };
@@ -573,8 +575,8 @@ struct fan {
 	struct ct_probe probes[MANY];
 };
 
-/* Half of them with a callback; @other has some of its own in between. */
-static struct fan *fan_make(struct kunit *test, struct ctx *other, struct ctx *parent)
+/* Half of them with a callback; @other gets some of its own in between. */
+static struct fan *fan_begin(struct kunit *test, struct ctx *parent)
 {
 	struct fan *fan = kvzalloc(sizeof(*fan), GFP_KERNEL);
 	int i;
@@ -584,11 +586,41 @@ static struct fan *fan_make(struct kunit *test, struct ctx *other, struct ctx *p
 		fan->ctx[i] = ct_cancel(test, parent);
 		if (i & 1)
 			ct_probe_add(test, &fan->probes[i], fan->ctx[i]);
-		if (i % 8 == 4)
-			ct_probe_add(test, &fan->probes[i], other);
-		link_to(test, fan->ctx[i], other, &fan->links[i]);
 	}
 	return fan;
+}
+
+/* Returns false if @other was done before all were linked to it. */
+static bool fan_link(struct kunit *test, struct fan *fan, struct ctx *other)
+{
+	int i;
+
+	for (i = 0; i < MANY; i++) {
+		if (i % 8 == 4) {
+			ct_probe_init(&fan->probes[i]);
+			if (ctx_callback_add(other, &fan->probes[i].cb, ct_probe_fn))
+				return false;
+		}
+		link_to(test, fan->ctx[i], other, &fan->links[i]);
+	}
+	return !ctx_err(other);
+}
+
+static struct fan *fan_make(struct kunit *test, struct ctx *other, struct ctx *parent)
+{
+	struct fan *fan = fan_begin(test, parent);
+
+	KUNIT_EXPECT_TRUE(test, fan_link(test, fan, other));
+	return fan;
+}
+
+static void fan_drop(struct fan *fan)
+{
+	int i;
+
+	for (i = 0; i < MANY; i++)
+		ctx_put(fan->ctx[i]);
+	kvfree(fan);
 }
 
 static void fan_put(struct kunit *test, struct fan *fan, int err)
@@ -602,9 +634,33 @@ static void fan_put(struct kunit *test, struct fan *fan, int err)
 			break;
 	}
 	KUNIT_EXPECT_EQ(test, i, MANY);
-	for (i = 0; i < MANY; i++)
-		ctx_put(fan->ctx[i]);
-	kvfree(fan);
+	fan_drop(fan);
+}
+
+/* With as much time as it takes to link them. */
+static void fan_expires(struct kunit *test, struct ctx *parent)
+{
+	bool in_time = false;
+	struct ctx *other;
+	struct fan *fan;
+	int ms, i;
+
+	for (ms = 20; !in_time && ms < 60000; ms *= 4) {
+		other = ct_timeout_ms(test, ctx_background(), ms);
+		fan = fan_begin(test, parent);
+		in_time = fan_link(test, fan, other);
+		for (i = 0; !in_time && i < MANY; i++)
+			ctx_cancel(fan->ctx[i]);
+		for (i = 0; in_time && i < MANY; i++)
+			ct_wait_done(test, fan->ctx[i], -ETIMEDOUT);
+		ctx_cancel_sync(other);
+		if (in_time)
+			fan_put(test, fan, -ETIMEDOUT);
+		else
+			fan_drop(fan);
+		ctx_put(other);
+	}
+	KUNIT_EXPECT_TRUE(test, in_time);
 }
 
 static void s15_many_linked_to_one(struct kunit *test)
@@ -630,13 +686,7 @@ static void s15_many_linked_to_one(struct kunit *test)
 	fan_put(test, fan, -ECANCELED);
 	ctx_put(other);
 
-	other = ct_timeout_ms(test, ctx_background(), 20);
-	fan = fan_make(test, other, p);
-	for (i = 0; i < MANY; i++)
-		ct_wait_done(test, fan->ctx[i], -ETIMEDOUT);
-	ctx_cancel_sync(other);
-	fan_put(test, fan, -ETIMEDOUT);
-	ctx_put(other);
+	fan_expires(test, p);
 	ctx_put(p);
 }
 
