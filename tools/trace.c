@@ -341,11 +341,17 @@ static void print_derive(const char *text, const char *comm, int pid, int64_t no
 	printf(", by %s[%d]", comm, pid);
 }
 
-/* Whether the context is the one that was cancelled or expired, by its address. */
+/*
+ * Whether the context is the one that was cancelled or expired: by its number, or where
+ * it has none, by its address. That a kernel does not show before it has random numbers.
+ */
 static bool is_itself(const char *text)
 {
+	const long long id = field(text, "id"), origin = field(text, "origin_id");
 	char address[32];
 
+	if (id || origin)
+		return id == origin;
 	snprintf(address, sizeof(address), "%s", word(text, "ctx", false));
 	return !strcmp(address, word(text, "origin", false));
 }
