@@ -37,11 +37,10 @@ const char exec_help[] =
 /* The context called @text; only to be derived from, so that nobody is kept by it. */
 static int open_by_id(const char *text)
 {
-	char *end;
-	unsigned long long id = strtoull(text, &end, 10);
 	int background, fd;
+	uint64_t id;
 
-	if (*text < '0' || *text > '9' || *end || !id)
+	if (parse_id(text, &id))
 		die("'%s' is no context's number, such as 42", text);
 	background = ctx_background();
 	if (background < 0)
