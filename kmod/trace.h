@@ -37,6 +37,8 @@ TRACE_EVENT_FN(ctx_derive,
 				__field(u64, parent_id)
 				__field(s64, deadline)
 				__field(u32, depth)
+				__field(pid_t, pid)
+				__array(char, comm, TASK_COMM_LEN)
 				__field(u8, kind)
 	       ),
 	       TP_fast_assign(__entry->ctx = ctx;
@@ -45,12 +47,15 @@ TRACE_EVENT_FN(ctx_derive,
 			      __entry->parent_id = ctx_user_id(ctx->parent);
 			      __entry->deadline = deadline;
 			      __entry->depth = depth;
+			      __entry->pid = in_task() ? task_tgid_nr(current) : 0;
+			      strscpy_pad(__entry->comm, in_task() ? current->comm : "irq",
+					  TASK_COMM_LEN);
 			      __entry->kind = ctx_kind(ctx);
 	       ),
-	       TP_printk("ctx=%p id=%llu parent=%p parent_id=%llu kind=%s depth=%u deadline=%lld",
+	       TP_printk("ctx=%p id=%llu parent=%p parent_id=%llu kind=%s depth=%u deadline=%lld pid=%d comm=%s",
 			 __entry->ctx, __entry->id, __entry->parent, __entry->parent_id,
-			 ctx_show_kind(__entry->kind), __entry->depth,
-			 __entry->deadline),
+			 ctx_show_kind(__entry->kind), __entry->depth, __entry->deadline,
+			 __entry->pid, __entry->comm),
 	       ctx_trace_reg, ctx_trace_unreg);
 
 TRACE_EVENT_FN(ctx_cancel,

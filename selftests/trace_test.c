@@ -96,6 +96,10 @@ static void collect(fixture_self(trace))
 	EXPECT_STREQ(expected__, self->events[n__]);				\
 } while (0)
 
+#define EXPECT_DERIVED(n, format, ...)						\
+	EXPECT_EVENT(n, "ctx_derive: " format " pid=%d comm=%s", ##__VA_ARGS__,		\
+		     getpid(), my_comm())
+
 TEST_F(trace, a_life)
 {
 	int fd = ctx_derive(self->bg, 0);
@@ -104,7 +108,7 @@ TEST_F(trace, a_life)
 	EXPECT_EQ(0, ctx_cancel(fd, EIO));
 	close(fd);
 	collect(self);
-	EXPECT_EVENT(0, "ctx_derive: id=%llu parent_id=0 kind=with_cancel depth=1 deadline=0", id);
+	EXPECT_DERIVED(0, "id=%llu parent_id=0 kind=with_cancel depth=1 deadline=0", id);
 	EXPECT_EVENT(1, "ctx_cancel: id=%llu cause=-5 pid=%d comm=%s", id, getpid(), my_comm());
 	EXPECT_EVENT(2, "ctx_done: id=%llu kind=with_cancel err=-125 cause=-5 origin_id=%llu",
 		     id, id);
@@ -122,14 +126,14 @@ TEST_F(trace, each_kind)
 
 	ASSERT_LE(0, without);
 	collect(self);
-	EXPECT_EVENT(0, "ctx_derive: id=%llu parent_id=0 kind=with_deadline depth=1 deadline=%llu",
-		     ctx_id(top), later);
-	EXPECT_EVENT(1, "ctx_derive: id=%llu parent_id=%llu kind=with_value depth=2 deadline=%llu",
-		     ctx_id(value), ctx_id(top), later);
-	EXPECT_EVENT(2, "ctx_derive: id=%llu parent_id=%llu kind=with_cancel depth=3 deadline=%llu",
-		     ctx_id(child), ctx_id(value), later);
-	EXPECT_EVENT(3, "ctx_derive: id=%llu parent_id=%llu kind=without_cancel depth=4 deadline=0",
-		     ctx_id(without), ctx_id(child));
+	EXPECT_DERIVED(0, "id=%llu parent_id=0 kind=with_deadline depth=1 deadline=%llu",
+		       ctx_id(top), later);
+	EXPECT_DERIVED(1, "id=%llu parent_id=%llu kind=with_value depth=2 deadline=%llu",
+		       ctx_id(value), ctx_id(top), later);
+	EXPECT_DERIVED(2, "id=%llu parent_id=%llu kind=with_cancel depth=3 deadline=%llu",
+		       ctx_id(child), ctx_id(value), later);
+	EXPECT_DERIVED(3, "id=%llu parent_id=%llu kind=without_cancel depth=4 deadline=0",
+		       ctx_id(without), ctx_id(child));
 	EXPECT_EQ(4, self->nr);
 	close(without);
 	close(child);
@@ -188,8 +192,8 @@ TEST_F(trace, a_deadline)
 
 	ASSERT_TRUE(wait_ready(fd));
 	collect(self);
-	EXPECT_EVENT(0, "ctx_derive: id=%llu parent_id=0 kind=with_deadline depth=1 deadline=%llu",
-		     id, deadline);
+	EXPECT_DERIVED(0, "id=%llu parent_id=0 kind=with_deadline depth=1 deadline=%llu",
+		       id, deadline);
 	snprintf(form, sizeof(form), "ctx_expire: id=%llu cause=-5 deadline=%%llu late=%%lld", id);
 	ASSERT_LT(1, self->nr);
 	found = sscanf(self->events[1], form, &at, &late);
@@ -364,7 +368,7 @@ TEST_F(trace, formats)
 		const char *event;
 		const char *fields;	/* one after the other */
 	} formats[] = {
-		{ "ctx_derive", "ctx parent id parent_id deadline depth kind" },
+		{ "ctx_derive", "ctx parent id parent_id deadline depth pid comm[16] kind" },
 		{ "ctx_cancel", "ctx id cause pid comm[16]" },
 		{ "ctx_expire", "ctx id deadline late cause" },
 		{ "ctx_done", "ctx origin id origin_id err cause kind" },

@@ -86,7 +86,7 @@ rmmod ctx_leave
 # A thread has a child context, which is cancelled for it to stop. Where the kernel
 # has no random numbers yet to hide an address, there is none to be seen.
 check "what the kernel makes has no number" \
-	traced 1 'ctx_derive: ctx=[^ ]+ id=0 parent=[^ ]+ parent_id=0 kind=with_cancel depth=0 deadline=0$'
+	traced 1 'ctx_derive: ctx=[^ ]+ id=0 parent=[^ ]+ parent_id=0 kind=with_cancel depth=0 deadline=0 pid=[1-9][0-9]* comm=insmod$'
 check "its end is traced" traced 1 'ctx_cancel: ctx=[^ ]+ id=0 cause=-125 pid=[1-9][0-9]* comm=rmmod$'
 check "it goes though somebody listens" gone
 check "and comes back" insmod /modules/ctx.ko

@@ -324,7 +324,15 @@ static void print_name(const char *text, const char *number, const char *address
 		printf("@%s", word(text, address, false));
 }
 
-static void print_derive(const char *text, const char *comm, int pid, int64_t now)
+/* Not the line's own name and number: the kernel has names only of who has slept since. */
+static void print_who(const char *text)
+{
+	printf(" by %s", word(text, "comm", true));
+	if (field(text, "pid"))
+		printf("[%lld]", field(text, "pid"));
+}
+
+static void print_derive(const char *text, int64_t now)
 {
 	long long deadline = field(text, "deadline");
 
@@ -338,7 +346,8 @@ static void print_derive(const char *text, const char *comm, int pid, int64_t no
 		printf(", %s left", short_span(deadline - now));
 	else if (deadline)
 		printf(", no time left");
-	printf(", by %s[%d]", comm, pid);
+	putchar(',');
+	print_who(text);
 }
 
 /*
@@ -367,19 +376,17 @@ static void print_done(const char *text)
 		printf(": %s", errno_text(-field(text, "cause")));
 }
 
-static void print_event(enum event event, const char *text, const char *comm, int pid,
-			int64_t now)
+static void print_event(enum event event, const char *text, int64_t now)
 {
 	long long err = field(text, "err");
 
 	switch (event) {
 	case DERIVE:
-		print_derive(text, comm, pid, now);
+		print_derive(text, now);
 		break;
 	case CANCEL:
-		printf("cancelled by %s", word(text, "comm", true));
-		if (field(text, "pid"))
-			printf("[%lld]", field(text, "pid"));
+		printf("cancelled");
+		print_who(text);
 		printf(": %s", errno_text(-field(text, "cause")));
 		break;
 	case EXPIRE:
@@ -427,8 +434,7 @@ static bool is_wanted(struct trace *trace, enum event event, const char *text)
  * "            make-871     [001] d..1.    12.345678: ctx_done: ctx=... id=42 ..."
  * The name may contain anything, but has a width.
  */
-static bool parse_line(char *line, enum event *event, char **text, char *comm, int *pid,
-		       int64_t *time)
+static bool parse_line(char *line, enum event *event, char **text, int64_t *time)
 {
 	unsigned long seconds, fraction;
 	char *at, *clock;
@@ -437,10 +443,6 @@ static bool parse_line(char *line, enum event *event, char **text, char *comm, i
 	at = len > COMM_WIDTH ? strstr(line + COMM_WIDTH, ": ctx_") : NULL;
 	if (!at || line[COMM_WIDTH] != '-')
 		return false;
-	*pid = atoi(line + COMM_WIDTH + 1);
-	snprintf(comm, COMM_WIDTH + 1, "%.*s", COMM_WIDTH, line);
-	memmove(comm, comm + strspn(comm, " "), strlen(comm + strspn(comm, " ")) + 1);
-	make_harmless(comm);
 	*at = '\0';
 	clock = strrchr(line, ' ');
 	if (!clock || sscanf(clock, "%lu.%6lu", &seconds, &fraction) != 2)
@@ -458,12 +460,11 @@ static bool parse_line(char *line, enum event *event, char **text, char *comm, i
 /* Returns false when that was the last line. */
 static bool handle_line(struct trace *trace, char *line)
 {
-	char comm[COMM_WIDTH + 1], *text;
 	enum event event;
 	int64_t time;
-	int pid;
+	char *text;
 
-	if (!parse_line(line, &event, &text, comm, &pid, &time)) {
+	if (!parse_line(line, &event, &text, &time)) {
 		if (strstr(line, "LOST"))
 			complain("some events were lost: ask for fewer of them, or for IDs");
 		return true;
@@ -472,7 +473,7 @@ static bool handle_line(struct trace *trace, char *line)
 		print_time(time);
 		print_name(text, "id", "ctx");
 		putchar(' ');
-		print_event(event, text, comm, pid, time);
+		print_event(event, text, time);
 		putchar('\n');
 		if (trace->count && !--trace->count)
 			return false;
