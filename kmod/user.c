@@ -224,7 +224,7 @@ static void ctx_user_uncharge(struct ctx_user *user)
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 }
 
-int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
+static int ctx_account_try(enum ctx_charge what, struct ctx_account **charged)
 {
 	unsigned long flags;
 	int err;
@@ -233,6 +233,23 @@ int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
 	err = ctx_account_charge_locked(what, charged);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	return err;
+}
+
+/*
+ * A watch of a context that is done does not count, though a worker may not have got
+ * to it. Sleeps.
+ */
+int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
+{
+	int err = ctx_account_try(what, charged);
+
+	if (err != -EDQUOT)
+		return err;
+	/* In the order in which one queues the next. */
+	ctx_source_flush();
+	ctx_cancel_flush();
+	ctx_watch_flush();
+	return ctx_account_try(what, charged);
 }
 
 void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)

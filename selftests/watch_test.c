@@ -815,6 +815,45 @@ static void wait_for_room(int ctx, int event, int nr)
 			sched_yield();
 }
 
+static void wait_done(int ctx)
+{
+	struct ctx_ioc_info info;
+
+	do
+		sched_yield();
+	while (must(ctx_info(ctx, &info) == 0) && !(info.info_flags & CTX_INFO_DONE));
+}
+
+/* From the moment it is done: a worker frees them, but that is not the user's business. */
+TEST_F(watch, of_what_is_done_does_not_count)
+{
+	int round, ctx;
+	pid_t pid;
+	__u64 count;
+
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
+	pid = spawn();
+	if (pid) {
+		EXPECT_EQ(0, reap(pid));
+		return;
+	}
+	become(self->user);
+	for (round = 0; round < 300; round++) {
+		ctx = ctx_derive(self->bg, 0);
+		if (!must(has_room_for(ctx, self->event, 3)))
+			_exit(1);
+		if (round % 2) {
+			EXPECT_EQ(0, ctx_cancel(ctx, 0));
+		} else {
+			EXPECT_TRUE(add(self->event));
+			wait_done(ctx);
+			EXPECT_EQ(sizeof(count), read(self->event, &count, sizeof(count)));
+		}
+		close(ctx);
+	}
+	child_exit();
+}
+
 /* Whoever asks is charged, not whose context it is; on-dones count among them. */
 TEST_F(watch, bounds)
 {
