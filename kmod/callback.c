@@ -31,14 +31,15 @@ static struct {
 	},
 };
 
-/* Entered once a walk, however many callbacks it runs. */
-static void ctx_run_begin(struct ctx_walk *walk)
+/*
+ * Entered once a walk, however many callbacks it runs. Apart, as the next but one: what
+ * it keeps in registers would be saved for each of them.
+ */
+static noinline void ctx_run_begin(struct ctx_walk *walk)
 {
 	unsigned int slot = hash_ptr(current, CTX_RUN_BITS);
 	unsigned long flags;
 
-	if (walk->runs)
-		return;
 	walk->runs = true;
 	raw_spin_lock_irqsave(&ctx_runs[slot].lock, flags);
 	hlist_add_head(&walk->run.node, &ctx_runs[slot].head);
@@ -72,7 +73,7 @@ bool ctx_in_callback(const struct ctx_callback *cb)
 	return found;
 }
 
-static void ctx_wake_removers(struct ctx_scope *scope)
+static noinline void ctx_wake_removers(struct ctx_scope *scope)
 {
 	unsigned long flags;
 
@@ -98,7 +99,8 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	ctx = cb->ctx;
 	cb->ctx = NULL;
 	walk->run.cb = cb;
-	ctx_run_begin(walk);
+	if (unlikely(!walk->runs))
+		ctx_run_begin(walk);
 	ctx_count(callbacks);
 	if (ctx_is_debugged())
 		ctx_debug_call(ctx, cb);

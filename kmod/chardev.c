@@ -178,9 +178,9 @@ static bool ctx_is_queue_long(const struct wait_queue_head *wait)
 }
 
 /* Done: the signal that was asked for, once. */
-static void ctx_file_signal(struct ctx_file *cf)
+static noinline void ctx_file_signal(struct ctx_file *cf)
 {
-	if (READ_ONCE(cf->fasync) && !test_and_set_bit(CTX_FILE_SIGNALLED, &cf->watched))
+	if (!test_and_set_bit(CTX_FILE_SIGNALLED, &cf->watched))
 		kill_fasync(&cf->fasync, SIGIO, POLL_IN);
 }
 
@@ -202,7 +202,8 @@ static void ctx_file_wake(struct ctx *ctx, struct ctx_callback *cb)
 		spin_unlock_irqrestore(&cf->wait.lock, flags);
 		wake_up_poll(&cf->wait, EPOLLIN | EPOLLRDNORM);
 	}
-	ctx_file_signal(cf);
+	if (unlikely(READ_ONCE(cf->fasync)))
+		ctx_file_signal(cf);
 }
 
 /* Registered once; done already, it wakes those who looked before it was set. */
@@ -248,7 +249,7 @@ static int ctx_file_fasync(int fd, struct file *file, int on)
 	 */
 	spin_lock_irq(&cf->wait.lock);
 	spin_unlock_irq(&cf->wait.lock);
-	if (ctx_is_done(cf->ctx))
+	if (ctx_is_done(cf->ctx) && READ_ONCE(cf->fasync))
 		ctx_file_signal(cf);
 	return err;
 }
