@@ -994,6 +994,28 @@ static inline void ctx_drop_on_dones(struct ctx *ctx)
 		ctx_on_dones_drop(user);
 }
 
+/*
+ * The last reference on @scope is gone: takes off those of its callbacks that call @fn,
+ * which nobody else is at, and has each freed. For constant functions, which are called
+ * as such.
+ */
+static __always_inline void ctx_callbacks_drop(struct ctx_scope *scope,
+					       void (*fn)(struct ctx *ctx, struct ctx_callback *cb),
+					       void (*free)(struct ctx_callback *cb))
+{
+	struct hlist_node *node, *next;
+
+	for (node = scope->callbacks.first; node; node = next) {
+		struct ctx_callback *cb = hlist_entry(node, struct ctx_callback, node);
+
+		next = node->next;
+		if (cb->fn != fn)
+			continue;
+		ctx_queue_del(&scope->callbacks, node);
+		free(cb);
+	}
+}
+
 /* watch.c */
 int ctx_watch_add(struct ctx *ctx, struct file *file, __poll_t events, int cause);
 void ctx_watches_drop(struct ctx_scope *scope);

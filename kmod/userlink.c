@@ -66,21 +66,13 @@ int ctx_user_link(struct ctx *ctx, struct ctx *other)
 	return err;
 }
 
-/*
- * The last reference on @scope is gone, and its links with that: frees what they were
- * in. Nobody else is at its callbacks.
- */
+static void ctx_user_link_drop(struct ctx_callback *cb)
+{
+	ctx_user_link_free(container_of(cb, struct ctx_user_link, done));
+}
+
+/* The last reference on @scope is gone, and its links with that: what they were in. */
 void ctx_user_links_drop(struct ctx_scope *scope)
 {
-	struct hlist_node *node, *next;
-
-	for (node = scope->callbacks.first; node; node = next) {
-		struct ctx_callback *cb = hlist_entry(node, struct ctx_callback, node);
-
-		next = node->next;
-		if (cb->fn != ctx_user_link_done)
-			continue;
-		ctx_queue_del(&scope->callbacks, node);
-		ctx_user_link_free(container_of(cb, struct ctx_user_link, done));
-	}
+	ctx_callbacks_drop(scope, ctx_user_link_done, ctx_user_link_drop);
 }

@@ -96,23 +96,18 @@ int ctx_watch_add(struct ctx *ctx, struct file *file, __poll_t events, int cause
 	return err == -ENOENT ? 0 : err;
 }
 
+static void ctx_watch_drop(struct ctx_callback *cb)
+{
+	ctx_watch_free(container_of(cb, struct ctx_watch, cb));
+}
+
 /*
- * The last reference on @scope is gone: nobody else is at its callbacks, and nobody has
- * the worker free any, as that takes a reference.
+ * The last reference on @scope is gone, so nobody has the worker free any: that takes a
+ * reference.
  */
 void ctx_watches_drop(struct ctx_scope *scope)
 {
-	struct hlist_node *node, *next;
-
-	for (node = scope->callbacks.first; node; node = next) {
-		struct ctx_callback *cb = hlist_entry(node, struct ctx_callback, node);
-
-		next = node->next;
-		if (cb->fn != ctx_watch_end)
-			continue;
-		ctx_queue_del(&scope->callbacks, node);
-		ctx_watch_free(container_of(cb, struct ctx_watch, cb));
-	}
+	ctx_callbacks_drop(scope, ctx_watch_end, ctx_watch_drop);
 }
 
 /* Until those that are over so far are freed. */
