@@ -134,7 +134,7 @@ const char *ctx_debug_place(const struct ctx *ctx, char *buf, size_t size)
  * As ctx_err(), of one that may wait to be released, whose own word for the state may
  * be gone: see struct ctx. What is above it, and its origin, it still holds.
  */
-static int ctx_debug_err(const struct ctx *ctx)
+int ctx_released_err(const struct ctx *ctx)
 {
 	const struct ctx_signal *origin = NULL;
 
@@ -148,7 +148,7 @@ static int ctx_debug_err(const struct ctx *ctx)
 
 static void ctx_debug_show_one(struct seq_file *m, const struct ctx_derived *derived)
 {
-	const int err = ctx_debug_err(derived->ctx);
+	const int err = ctx_released_err(derived->ctx);
 	u32 ms;
 	u64 s = div_u64_rem(ktime_to_ms(ktime_sub(ktime_get(), derived->time)), MSEC_PER_SEC, &ms);
 

@@ -376,6 +376,7 @@ void ctx_watch_release(const struct ctx *ctx);
 void ctx_debug_call(struct ctx *ctx, struct ctx_callback *cb);
 void ctx_debug_wait(const struct ctx *ctx, unsigned long place);
 const char *ctx_debug_place(const struct ctx *ctx, char *buf, size_t size);
+int ctx_released_err(const struct ctx *ctx);
 
 struct seq_file;
 void ctx_debug_show(struct seq_file *m, unsigned int slot);

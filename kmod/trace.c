@@ -54,16 +54,11 @@ void ctx_trace_done(const struct ctx_scope *scope, const struct ctx_signal *orig
 	trace_ctx_done(scope, origin);
 }
 
-/* The last reference is gone. What a value's own word for the state was may be, too. */
+/* The last reference is gone. */
 void ctx_trace_release(const struct ctx *ctx)
 {
-	const struct ctx_signal *origin = NULL;
-
-	if (ctx_is_scope(ctx))
-		origin = container_of(ctx, struct ctx_scope, node)->state.origin;
-	else if (ctx_is_value(ctx))
-		origin = ctx_origin_state(ctx->parent);
-	trace_ctx_release(ctx, origin ? origin->err : 0);
+	if (trace_ctx_release_enabled())
+		trace_ctx_release(ctx, ctx_released_err(ctx));
 }
 
 /*
