@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * No cycle keeps anything alive. Whatever a context has written to, and whatever its
- * own descriptor is put into, when the last process lets go both are gone.
+ * No cycle keeps anything alive. Whatever a context writes to, watches or is linked to,
+ * and whatever its own descriptor is put into, when the last process lets go both are
+ * gone. What could keep it is refused: that is tried wherever its descriptor is in.
  *
- * Each test puts one descriptor of a context that has an on-done to where it may
- * stay without being open anywhere, and closes the rest. With CTX_DERIVE_KEEP it is
- * gone without having been done; without, the last close cancels, and that is written.
+ * Each test puts one descriptor of a context that has on-dones, a watch and a link to
+ * where it may stay without being open anywhere, and closes the rest. With
+ * CTX_DERIVE_KEEP it is gone without having been done; without, the last close cancels,
+ * and that is written.
  */
 #include "ctx_test.h"
 
@@ -80,7 +82,25 @@ struct subject {
 	int ctx;
 	__u64 id;
 	int from[TARGETS];	/* where what was written can be read */
+	int watched;		/* the other end of a pipe that nobody else has open */
+	__u64 linked;		/* what it is linked to, which nobody else has open */
 };
+
+/* What else it refers to is held by nobody else. */
+static bool tie(fixture_self(cycle), struct subject *subject)
+{
+	int linked = ctx_derive(self->bg, CTX_DERIVE_KEEP), fds[2];
+
+	subject->linked = ctx_id(linked);
+	if (!must(ctx_link(subject->ctx, linked) == 0) ||
+	    !must(pipe2(fds, O_CLOEXEC) == 0) ||
+	    !must(ctx_watch(subject->ctx, fds[0], 0, 0) == 0))
+		return false;
+	close(linked);
+	close(fds[0]);
+	subject->watched = fds[1];
+	return true;
+}
 
 static bool make(fixture_self(cycle), const struct _fixture_variant_cycle *variant,
 		 struct subject *subject)
@@ -89,6 +109,8 @@ static bool make(fixture_self(cycle), const struct _fixture_variant_cycle *varia
 
 	subject->ctx = ctx_derive(self->bg, variant->flags);
 	subject->id = ctx_id(subject->ctx);
+	if (!tie(self, subject))
+		return false;
 	for (i = 0; i < TARGETS; i++) {
 		if (!must(open_target(i, fds)) ||
 		    !must(!ctx_on_done(subject->ctx, fds[0], "done", i == TO_EVENTFD ? 0 : 4)))
@@ -99,19 +121,47 @@ static bool make(fixture_self(cycle), const struct _fixture_variant_cycle *varia
 	return true;
 }
 
-/* Waits until it is: some of it is for workers to do. */
+/* What may hold the descriptor of a context is nothing that it could refer to. */
+static bool is_refused(const struct subject *subject, int holder)
+{
+	return must(ctx_watch(subject->ctx, holder, 0, 0) == -EINVAL) &&
+	       must(ctx_watch(subject->ctx, holder, POLLOUT | POLLPRI, EIO) == -EINVAL) &&
+	       must(ctx_on_done(subject->ctx, holder, "done", 4) == -EINVAL) &&
+	       must(ctx_on_done(subject->ctx, holder, NULL, 0) == -EINVAL) &&
+	       must(ctx_link(subject->ctx, holder) == -EINVAL) &&
+	       must(is_live(subject->ctx));
+}
+
+/* Waits until there is no such context: some of it is for workers to do. */
+static bool ends(fixture_self(cycle), __u64 id)
+{
+	int fd;
+
+	while ((fd = ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE)) >= 0) {
+		close(fd);
+		sched_yield();
+	}
+	return must(fd == -ESRCH);
+}
+
+/* ... and until nobody has the other end of this pipe open. */
+static bool is_let_go(int pipe)
+{
+	struct pollfd pfd = { .fd = pipe };
+
+	return must(poll(&pfd, 1, -1) == 1) && must(pfd.revents == POLLERR);
+}
+
 static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *variant,
 		 struct subject *subject)
 {
 	char text[8];
-	int fd, i;
+	int i;
 
-	while ((fd = ctx_open_id(self->bg, subject->id, CTX_RIGHT_OBSERVE)) >= 0) {
-		close(fd);
-		sched_yield();
-	}
-	if (!must(fd == -ESRCH))
+	if (!ends(self, subject->id) || !ends(self, subject->linked) ||
+	    !is_let_go(subject->watched))
 		return false;
+	close(subject->watched);
 	for (i = 0; i < TARGETS; i++) {
 		if (!variant->flags && !must(read(subject->from[i], text, sizeof(text)) > 0))
 			return false;
@@ -134,6 +184,8 @@ TEST_F(cycle, in_flight)
 	ASSERT_TRUE(make(self, variant, &subject));
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
 	EXPECT_TRUE(send_fd(pair[0], subject.ctx));
+	EXPECT_TRUE(is_refused(&subject, pair[1]));
+	EXPECT_TRUE(is_refused(&subject, pair[0]));
 	close(subject.ctx);
 	close(pair[0]);
 	/* Held by the socket, for as long as that is open. */
@@ -185,6 +237,8 @@ TEST_F(cycle, in_an_epoll_set)
 	for (i = 0; i < TARGETS; i++)
 		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.from[i], &event));
 	EXPECT_EQ(0, epoll_ctl(outer, EPOLL_CTL_ADD, set, &event));
+	EXPECT_TRUE(is_refused(&subject, set));
+	EXPECT_TRUE(is_refused(&subject, outer));
 	/* A set holds nobody; it is told when one goes. */
 	close(subject.ctx);
 	EXPECT_TRUE(gone(self, variant, &subject));
@@ -210,7 +264,7 @@ TEST_F(cycle, whose_epoll_set_is_in_flight)
 	EXPECT_TRUE(gone(self, variant, &subject));
 }
 
-/* A ring with the context, and where it is to write, registered. */
+/* A ring with the context, what it watches and where it is to write, registered. */
 static int registered(const struct subject *subject)
 {
 	const int fds[] = { subject->ctx, subject->from[TO_PIPE], subject->from[TO_SOCKET] };
@@ -218,7 +272,9 @@ static int registered(const struct subject *subject)
 	int ring = syscall(__NR_io_uring_setup, 2, &p);
 
 	if (!must(ring >= 0) ||
-	    !must(!syscall(__NR_io_uring_register, ring, IORING_REGISTER_FILES, fds, 3)))
+	    !must(!syscall(__NR_io_uring_register, ring, IORING_REGISTER_FILES, fds, 3)) ||
+	    !must(!syscall(__NR_io_uring_register, ring, IORING_REGISTER_EVENTFD,
+			   &subject->from[TO_EVENTFD], 1)))
 		return -1;
 	return ring;
 }
@@ -230,6 +286,7 @@ TEST_F(cycle, in_an_io_uring)
 
 	ASSERT_TRUE(make(self, variant, &subject));
 	ring = registered(&subject);
+	EXPECT_TRUE(is_refused(&subject, ring));
 	close(subject.ctx);
 	subject.ctx = ctx_open_id(self->bg, subject.id, CTX_RIGHT_OBSERVE);
 	EXPECT_TRUE(is_live(subject.ctx));
@@ -255,26 +312,111 @@ TEST_F(cycle, whose_io_uring_is_in_flight)
 	EXPECT_TRUE(gone(self, variant, &subject));
 }
 
+/* Both in the queues of two sockets, and nowhere else; then those are closed. */
+static bool let_go(const struct subject *subject, const struct subject *other)
+{
+	int pair[2];
+
+	if (!must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) ||
+	    !must(send_fds(pair[0], (int []){ subject->ctx, other->ctx }, 2)) ||
+	    !must(send_fds(pair[1], (int []){ other->ctx, subject->ctx }, 2)))
+		return false;
+	close(subject->ctx);
+	close(other->ctx);
+	close(pair[0]);
+	close(pair[1]);
+	return true;
+}
+
 /* Each of two the parent, maker and witness of the other, as far as that is possible. */
 TEST_F(cycle, a_child_and_its_parent)
 {
 	struct subject subject, other;
-	int pair[2];
 
 	ASSERT_TRUE(make(self, variant, &subject));
 	close(self->bg);
 	self->bg = subject.ctx;
 	ASSERT_TRUE(make(self, variant, &other));
 	self->bg = ctx_open();
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
-	EXPECT_TRUE(send_fds(pair[0], (int []){ subject.ctx, other.ctx }, 2));
-	EXPECT_TRUE(send_fds(pair[1], (int []){ other.ctx, subject.ctx }, 2));
-	close(subject.ctx);
-	close(other.ctx);
-	close(pair[0]);
-	close(pair[1]);
+	/* The child ends with its parent as it is; and not the other way round. */
+	EXPECT_EQ(0, ctx_link(other.ctx, subject.ctx));
+	EXPECT_EQ(0, ctx_watch(other.ctx, subject.ctx, 0, 0));
+	EXPECT_EQ(-EBUSY, ctx_link(subject.ctx, other.ctx));
+	EXPECT_EQ(-EBUSY, ctx_watch(subject.ctx, other.ctx, 0, 0));
+	EXPECT_TRUE(let_go(&subject, &other));
 	EXPECT_TRUE(gone(self, variant, &other));
 	EXPECT_TRUE(gone(self, variant, &subject));
+}
+
+/* Only one of two can end with the other, in whatever order that is asked for. */
+TEST_F(cycle, two_that_end_with_each_other)
+{
+	struct subject subject, other;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_TRUE(make(self, variant, &other));
+	EXPECT_EQ(-ELOOP, ctx_link(subject.ctx, subject.ctx));
+	EXPECT_EQ(-ELOOP, ctx_watch(subject.ctx, subject.ctx, 0, 0));
+	EXPECT_EQ(-EINVAL, ctx_on_done(subject.ctx, subject.ctx, NULL, 0));
+	EXPECT_EQ(0, ctx_watch(subject.ctx, other.ctx, 0, 0));
+	EXPECT_EQ(0, ctx_link(subject.ctx, other.ctx));
+	EXPECT_EQ(-EBUSY, ctx_watch(other.ctx, subject.ctx, 0, 0));
+	EXPECT_EQ(-EBUSY, ctx_link(other.ctx, subject.ctx));
+	EXPECT_EQ(-EINVAL, ctx_on_done(other.ctx, subject.ctx, NULL, 0));
+	EXPECT_TRUE(is_live(subject.ctx));
+	EXPECT_TRUE(is_live(other.ctx));
+	EXPECT_TRUE(let_go(&subject, &other));
+	EXPECT_TRUE(gone(self, variant, &subject));
+	EXPECT_TRUE(gone(self, variant, &other));
+}
+
+/* Nor by way of a third, of a child, or of a value. */
+TEST_F(cycle, three_that_end_with_each_other)
+{
+	struct subject subject, other;
+	int third, child, value;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_TRUE(make(self, variant, &other));
+	third = ctx_derive(self->bg, variant->flags);
+	EXPECT_EQ(0, ctx_watch(subject.ctx, third, 0, 0));
+	EXPECT_EQ(0, ctx_link(other.ctx, subject.ctx));
+	EXPECT_EQ(-EBUSY, ctx_watch(third, other.ctx, 0, 0));
+	child = ctx_derive(other.ctx, variant->flags);
+	value = ctx_set(other.ctx, "k", "v");
+	EXPECT_EQ(-EBUSY, ctx_link(third, child));
+	EXPECT_EQ(-EBUSY, ctx_watch(third, value, 0, 0));
+	EXPECT_EQ(-EBUSY, ctx_watch(other.ctx, child, 0, 0));
+	EXPECT_EQ(-ELOOP, ctx_watch(other.ctx, value, 0, 0));
+	EXPECT_TRUE(is_live(value));
+	EXPECT_TRUE(let_go(&subject, &other));
+	close(third);
+	close(child);
+	close(value);
+	EXPECT_TRUE(gone(self, variant, &subject));
+	EXPECT_TRUE(gone(self, variant, &other));
+}
+
+/*
+ * What is written to one when the other is done cancels it: this they may, both of them
+ * and each itself, since no file in between holds either.
+ */
+TEST_F(cycle, two_that_have_each_other_cancelled)
+{
+	struct subject subject, other;
+	int i;
+
+	ASSERT_TRUE(make(self, variant, &subject));
+	ASSERT_TRUE(make(self, variant, &other));
+	for (i = 0; i < TARGETS; i++) {
+		EXPECT_EQ(0, ctx_watch(subject.ctx, other.from[i], 0, 0));
+		EXPECT_EQ(0, ctx_watch(other.ctx, subject.from[i], 0, 0));
+		EXPECT_EQ(0, ctx_watch(subject.ctx, subject.from[i], 0, 0));
+		EXPECT_EQ(0, ctx_watch(other.ctx, other.from[i], 0, 0));
+	}
+	EXPECT_TRUE(let_go(&subject, &other));
+	EXPECT_TRUE(gone(self, variant, &subject));
+	EXPECT_TRUE(gone(self, variant, &other));
 }
 
 /* Everything at once, and nobody there to close it. */
@@ -294,6 +436,7 @@ TEST_F(cycle, when_everybody_is_killed)
 		EXPECT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, subject.ctx, &event));
 		EXPECT_EQ(0, epoll_ctl(set, EPOLL_CTL_ADD, ring, &event));
+		EXPECT_EQ(0, ctx_watch(subject.ctx, subject.from[TO_PIPE], 0, 0));
 		EXPECT_TRUE(send_fds(pair[0], (int []){ set, subject.ctx, pair[0] }, 3));
 		EXPECT_TRUE(tell(ready[1]));
 		for (;;)

@@ -317,7 +317,9 @@ struct ctx_ioc_link {
  * EBADF: @fd is not open. EINVAL: there are no such @events, or it is another kind of
  * file: one that could hold this context's own descriptor, as a Unix socket, an epoll
  * set or an io_uring may, would keep both for ever. EPERM: a context without
- * CTX_RIGHT_OBSERVE. EDQUOT, EOPNOTSUPP, ENOMEM: as for CTX_IOC_LINK.
+ * CTX_RIGHT_OBSERVE. ELOOP: this context. EBUSY: a context, while this one has children
+ * or another waits for it: two never watch each other. EDQUOT, EOPNOTSUPP, ENOMEM: as
+ * for CTX_IOC_LINK.
  */
 struct ctx_ioc_watch {
 	__u32 size;
@@ -346,7 +348,8 @@ struct ctx_ioc_watch {
  * CTX_IOC_INFO. Needs CTX_RIGHT_OBSERVE.
  *
  * EBADF: @fd is not open for writing. EINVAL: it is another kind of file, or @len
- * does not fit the kind. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK. EOPNOTSUPP: no
+ * does not fit the kind. A context, Unix socket, epoll set or io_uring is another kind,
+ * as for CTX_IOC_WATCH. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK. EOPNOTSUPP: no
  * process made this context, but a driver gave it out: derive one from it.
  */
 struct ctx_ioc_on_done {
