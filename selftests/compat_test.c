@@ -27,6 +27,8 @@ struct low {
 		struct ctx_ioc_restrict restrict_to;
 		struct ctx_ioc_open open;
 		struct ctx_ioc_next next;
+		struct ctx_ioc_link link;
+		struct ctx_ioc_watch watch;
 		struct ctx_ioc_on_done on_done;
 		struct ctx_ioc_bind bind;
 	};
@@ -158,6 +160,76 @@ TEST_F(compat, info_and_numbers)
 	close(ctx);
 }
 
+static int link32(fixture_self(compat), int fd, int other)
+{
+	self->low->link = (struct ctx_ioc_link){ .size = sizeof(self->low->link), .fd = other };
+	return request(self, fd, CTX_IOC_LINK);
+}
+
+static int watch32(fixture_self(compat), int fd, int on, __u32 events, __u32 cause)
+{
+	self->low->watch = (struct ctx_ioc_watch){
+		.size = sizeof(self->low->watch),
+		.fd = on,
+		.events = events,
+		.cause = cause,
+	};
+	return request(self, fd, CTX_IOC_WATCH);
+}
+
+TEST_F(compat, link)
+{
+	int ctx = derive32(self, self->bg, 0, 0, 0), other = derive32(self, self->bg, 0, 0, 0);
+	int blind = ctx_restrict(other, CTX_RIGHT_CANCEL);
+
+	EXPECT_EQ(0, link32(self, ctx, other));
+	EXPECT_EQ(-EBUSY, link32(self, other, ctx));
+	EXPECT_EQ(-ELOOP, link32(self, ctx, ctx));
+	EXPECT_EQ(-EPERM, link32(self, ctx, blind));
+	EXPECT_EQ(-EPERM, link32(self, self->bg, ctx));
+	EXPECT_EQ(-EBADF, link32(self, ctx, -1));
+	self->low->link.fd = other;
+	self->low->link.reserved = 1;
+	EXPECT_EQ(-EINVAL, request(self, ctx, CTX_IOC_LINK));
+	EXPECT_TRUE(is_live(ctx));
+	EXPECT_EQ(0, ctx_cancel(other, EIO));
+	EXPECT_TRUE(is_done_by(ctx, ECANCELED, EIO, ctx_id(other), getpid(), my_comm()));
+	close(blind);
+	close(other);
+	close(ctx);
+}
+
+TEST_F(compat, watch)
+{
+	int ctx = derive32(self, self->bg, 0, 0, 0), other = derive32(self, self->bg, 0, 0, 0);
+	int event = eventfd(0, EFD_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	__u64 one = 1;
+
+	EXPECT_EQ(0, watch32(self, ctx, event, POLLIN | POLLRDHUP, CTX_CAUSE_MAX));
+	EXPECT_EQ(0, watch32(self, other, ctx, 0, 0));
+	EXPECT_EQ(-EINVAL, watch32(self, ctx, event, ~0U, 0));
+	EXPECT_EQ(-EINVAL, watch32(self, ctx, event, 0, CTX_CAUSE_MAX + 1));
+	EXPECT_EQ(-EINVAL, watch32(self, ctx, null, 0, 0));
+	EXPECT_EQ(-EBADF, watch32(self, ctx, -1, 0, 0));
+	EXPECT_EQ(-EPERM, watch32(self, self->bg, event, 0, 0));
+	EXPECT_TRUE(is_live(ctx));
+	EXPECT_EQ(sizeof(one), write(event, &one, sizeof(one)));
+	ASSERT_TRUE(wait_ready(other));
+	EXPECT_TRUE(is_done_by(ctx, ECANCELED, CTX_CAUSE_MAX, ctx_id(ctx), 0, "eventfd"));
+	EXPECT_TRUE(same_end(ctx, other));
+	close(null);
+	close(event);
+	close(other);
+	close(ctx);
+	/* Ready before that returns. */
+	ctx = derive32(self, self->bg, 0, 0, 0);
+	event = eventfd(0, EFD_CLOEXEC);
+	EXPECT_EQ(0, watch32(self, ctx, event, POLLOUT, EIO));
+	EXPECT_TRUE(is_done(ctx, ECANCELED, EIO));
+	close(event);
+	close(ctx);
+}
+
 TEST_F(compat, on_done)
 {
 	int ctx = derive32(self, self->bg, 0, 0, 0), fds[2];
@@ -236,8 +308,29 @@ TEST_F(compat, bad_input)
 	self->low->derive = (struct ctx_ioc_derive){ .size = 8192 };
 	EXPECT_EQ(-E2BIG, request(self, self->bg, CTX_IOC_DERIVE));
 	EXPECT_EQ(-EINVAL, derive32(self, self->bg, 0x80, 0, 0));
-	EXPECT_EQ(-ENOTTY, request(self, self->bg, _IO(CTX_IOC_MAGIC, 0xff)));
 	EXPECT_EQ(next, next_fd());
+}
+
+/* All that there are, and no other. */
+TEST_F(compat, every_request)
+{
+	int ctx = derive32(self, self->bg, 0, 0, 0), nr;
+
+	ASSERT_LE(0, ctx);
+	for (nr = 0; nr <= _IOC_NR(CTX_IOC_BIND); nr++) {
+		const unsigned int cmd = _IO(CTX_IOC_MAGIC, nr);
+
+		EXPECT_EQ(-EFAULT, syscall32(NR32_ioctl, ctx, cmd, 0));
+		self->low->info.size = sizeof(__u32);
+		EXPECT_EQ(-EINVAL, request(self, ctx, cmd));
+		self->low->info.size = 8192;
+		EXPECT_EQ(-E2BIG, request(self, ctx, cmd));
+		EXPECT_EQ(-ENOTTY, request(self, ctx, _IOW(CTX_IOC_MAGIC, nr, __u32)));
+	}
+	for (; nr <= 0xff; nr++)
+		EXPECT_EQ(-ENOTTY, request(self, ctx, _IO(CTX_IOC_MAGIC, nr)));
+	EXPECT_TRUE(is_live(ctx));
+	close(ctx);
 }
 
 TEST_HARNESS_MAIN
