@@ -379,6 +379,7 @@ TEST_F(driver, something_written_or_watched_takes_a_child)
 	EXPECT_EQ(-EOPNOTSUPP, ctx_on_done(fd, event, NULL, 0));
 	EXPECT_EQ(-EOPNOTSUPP, ctx_watch(fd, event, 0, 0));
 	EXPECT_EQ(0, ctx_on_done(self->bg, event, NULL, 0));
+	EXPECT_TRUE(is_live(fd));
 	child = ctx_derive(fd, 0);
 	EXPECT_EQ(0, ctx_on_done(child, event, NULL, 0));
 	EXPECT_EQ(0, end(self, EIO));
@@ -387,6 +388,61 @@ TEST_F(driver, something_written_or_watched_takes_a_child)
 	close(child);
 	close(event);
 	close(fd);
+}
+
+/* ... whatever kind it is, whoever owns it, and also when it is done. */
+TEST_F(driver, nothing_is_kept_for_what_no_process_made)
+{
+	static const __u32 kinds[] = { CTX_DRIVER_VALUE, CTX_DRIVER_WITHOUT };
+	int ctx = ctx_derive(self->bg, 0), event = eventfd(0, EFD_CLOEXEC), fd, i;
+	struct ctx_ioc_info info;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		fd = give(self, kinds[i], RIGHTS_UNCANCELABLE, 0);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(-EOPNOTSUPP, ctx_on_done(fd, event, NULL, 0));
+		close(fd);
+	}
+	for (i = 0; i < 3; i++) {
+		fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, i ? INSTALL_OWNER : 0);
+		ASSERT_LE(0, fd);
+		if (i == 2)
+			EXPECT_EQ(0, ctx_cancel(fd, EIO));
+		EXPECT_EQ(-EOPNOTSUPP, ctx_link(fd, ctx));
+		EXPECT_EQ(-EOPNOTSUPP, ctx_link(fd, self->bg));
+		EXPECT_EQ(-EOPNOTSUPP, ctx_watch(fd, ctx, 0, 0));
+		EXPECT_EQ(-EOPNOTSUPP, ctx_watch(fd, event, POLLOUT, EPERM));
+		EXPECT_EQ(-EOPNOTSUPP, ctx_on_done(fd, event, NULL, 0));
+		EXPECT_EQ(-EBADF, ctx_link(fd, -1));
+		EXPECT_EQ(-EINVAL, ctx_link(fd, event));
+		EXPECT_EQ(i == 2 ? EIO : 0, ctx_cause(fd));
+		EXPECT_EQ(0, ctx_info(fd, &info));
+		EXPECT_EQ(0, info.on_dones);
+		close(fd);
+	}
+	/* The other one is not linked to: it can still be linked. */
+	EXPECT_TRUE(is_live(ctx));
+	EXPECT_EQ(0, ctx_link(ctx, self->bg));
+	EXPECT_EQ(0, poll_events(event, POLLIN, 0));
+	close(event);
+	close(ctx);
+}
+
+/* The other way round, a process's own ends with the driver's. */
+TEST_F(driver, can_be_linked_to)
+{
+	int fd = give(self, CTX_DRIVER_CANCEL, CTX_RIGHT_OBSERVE, 0), i;
+	int ctx[] = { ctx_derive(self->bg, 0), ctx_derive(self->bg, 0) };
+
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, ctx_link(ctx[0], fd));
+	EXPECT_EQ(0, ctx_watch(ctx[1], fd, 0, EPERM));
+	close(fd);
+	EXPECT_EQ(0, end(self, EIO));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(is_done_by(ctx[i], ECANCELED, EIO, 0, getpid(), my_comm()));
+		close(ctx[i]);
+	}
 }
 
 /* Through a driver is no way around the bound. */
