@@ -5,10 +5,14 @@
  */
 #include "ctx_test.h"
 
+#include <sys/eventfd.h>
+
 #define MAX_DEPTH		CTX_PARAMETERS "max_depth"
 #define MAX_USER_CONTEXTS	CTX_PARAMETERS "max_user_contexts"
+#define MAX_USER_FILES		CTX_PARAMETERS "max_user_files"
 #define DEFAULT_DEPTH		1024
 #define DEFAULT_CONTEXTS	65536
+#define DEFAULT_FILES		4096
 
 FIXTURE(limits) {
 	int bg;
@@ -25,6 +29,7 @@ FIXTURE_SETUP(limits)
 	self->other = self->user + 1;
 	ASSERT_EQ(DEFAULT_DEPTH, read_number(MAX_DEPTH));
 	ASSERT_EQ(DEFAULT_CONTEXTS, read_number(MAX_USER_CONTEXTS));
+	ASSERT_EQ(DEFAULT_FILES, read_number(MAX_USER_FILES));
 }
 
 FIXTURE_TEARDOWN(limits)
@@ -32,6 +37,7 @@ FIXTURE_TEARDOWN(limits)
 	/* The children that fail come through here too, as somebody else. */
 	write_number(MAX_DEPTH, DEFAULT_DEPTH);
 	write_number(MAX_USER_CONTEXTS, DEFAULT_CONTEXTS);
+	write_number(MAX_USER_FILES, DEFAULT_FILES);
 	close(self->pair[0]);
 	close(self->pair[1]);
 	close(self->bg);
@@ -118,22 +124,30 @@ TEST_F(limits, the_device_is_for_everybody)
 
 TEST_F(limits, the_bounds_are_set_by_root_alone)
 {
+	static const char * const bounds[] = { MAX_DEPTH, MAX_USER_CONTEXTS, MAX_USER_FILES };
 	struct stat st;
 	pid_t pid;
+	int i;
 
-	ASSERT_EQ(0, stat(MAX_DEPTH, &st));
-	EXPECT_EQ(0644, st.st_mode & 07777);
-	ASSERT_EQ(0, stat(MAX_USER_CONTEXTS, &st));
-	EXPECT_EQ(0644, st.st_mode & 07777);
+	for (i = 0; i < ARRAY_SIZE(bounds); i++) {
+		ASSERT_EQ(0, stat(bounds[i], &st));
+		EXPECT_EQ(0644, st.st_mode & 07777);
+	}
 	pid = spawn();
 	if (!pid) {
 		become(self->user);
-		EXPECT_FALSE(write_number(MAX_DEPTH, 7));
-		EXPECT_FALSE(write_number(MAX_USER_CONTEXTS, 7));
+		for (i = 0; i < ARRAY_SIZE(bounds); i++)
+			EXPECT_FALSE(write_number(bounds[i], 7));
+		/* Nor as root of a namespace of his own. */
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		for (i = 0; i < ARRAY_SIZE(bounds); i++)
+			EXPECT_FALSE(write_number(bounds[i], 7));
 		child_exit();
 	}
 	EXPECT_EQ(0, reap(pid));
 	EXPECT_EQ(DEFAULT_DEPTH, read_number(MAX_DEPTH));
+	EXPECT_EQ(DEFAULT_CONTEXTS, read_number(MAX_USER_CONTEXTS));
+	EXPECT_EQ(DEFAULT_FILES, read_number(MAX_USER_FILES));
 }
 
 TEST_F(limits, depth)
@@ -710,6 +724,149 @@ TEST_F(limits, every_owner_above_is_charged)
 	close(up[1]);
 	close(down[0]);
 	close(down[1]);
+}
+
+/* Links, watches, on-dones and bindings, of which there are so many together */
+
+#define BOUND	"/sys/fs/cgroup/ctx_limits_bound"
+
+/* What a user can have referred to: contexts of his own, and a cgroup that he may bind. */
+struct referred {
+	int ctx;
+	int other;
+	int event;
+	int procs;
+};
+
+static bool refer_init(struct referred *to, int bg)
+{
+	rmdir(BOUND);
+	to->ctx = ctx_derive(bg, 0);
+	to->other = ctx_derive(bg, 0);
+	to->event = eventfd(0, EFD_CLOEXEC);
+	return must(mkdir(BOUND, 0755) == 0) &&
+	       must((to->procs = open(BOUND "/cgroup.procs", O_WRONLY | O_CLOEXEC)) >= 0);
+}
+
+static void refer_exit(struct referred *to)
+{
+	close(to->procs);
+	rmdir(BOUND);
+	close(to->event);
+	close(to->other);
+	close(to->ctx);
+}
+
+/* Each way, in turn; the last one at most once. */
+static int refer(const struct referred *to, unsigned int kind)
+{
+	switch (kind % 4) {
+	case 0:
+		return ctx_link(to->ctx, to->other);
+	case 1:
+		return ctx_watch(to->ctx, to->event, 0, 0);
+	case 2:
+		return ctx_on_done(to->ctx, to->event, NULL, 0);
+	default:
+		return ctx_bind(to->ctx, to->procs);
+	}
+}
+
+static bool no_more_can_be_referred(const struct referred *to)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < 4; kind++)
+		if (!must(refer(to, kind) == -EDQUOT))
+			return false;
+	return true;
+}
+
+TEST_F(limits, links_watches_on_dones_and_bindings)
+{
+	struct referred to;
+	unsigned int kind;
+	pid_t pid;
+
+	ASSERT_TRUE(refer_init(&to, self->bg));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 4));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		for (kind = 0; kind < 4; kind++)
+			EXPECT_EQ(0, refer(&to, kind));
+		EXPECT_TRUE(no_more_can_be_referred(&to));
+		/* They are no contexts, nor those these. */
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* His end changes nothing about it: what he asked for is there. */
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_TRUE(no_more_can_be_referred(&to));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->other);
+		for (kind = 0; kind < 3; kind++)
+			EXPECT_EQ(0, refer(&to, kind));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	refer_exit(&to);
+}
+
+/* Whoever owns the namespace is charged for those, too. */
+TEST_F(limits, what_is_referred_to_from_a_namespace)
+{
+	struct referred to;
+	pid_t pid, within;
+
+	ASSERT_TRUE(refer_init(&to, self->bg));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		within = spawn();
+		if (!within) {
+			become(5);
+			EXPECT_EQ(0, refer(&to, 0));
+			EXPECT_EQ(0, refer(&to, 1));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(within));
+		within = spawn();
+		if (!within) {
+			become(6);
+			EXPECT_EQ(0, refer(&to, 2));
+			EXPECT_TRUE(no_more_can_be_referred(&to));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(within));
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 10");
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_TRUE(no_more_can_be_referred(&to));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->other);
+		EXPECT_EQ(0, refer(&to, 1));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	refer_exit(&to);
 }
 
 /* Memory */

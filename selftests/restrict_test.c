@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Rights only ever shrink. */
+/*
+ * Rights only ever shrink, whatever a descriptor is used for, and by whatever way it, or
+ * a process, gets elsewhere.
+ */
 #include "ctx_test.h"
+
+#include <sys/syscall.h>
 
 #define RIGHTS	16
 
@@ -34,31 +39,82 @@ static __u32 rights_of(int fd)
 	return ctx_info(fd, &info) ? ~0U : info.rights;
 }
 
-/* What @fd says to everything that needs a right. */
-static bool allows(int fd, __u32 rights)
+/*
+ * What each right is for. Nothing comes of it: where it is allowed something else is
+ * wrong, but that is looked at later.
+ */
+
+static bool allows_cancel(int fd, bool allowed)
 {
-	const int observe = rights & CTX_RIGHT_OBSERVE;
-	struct ctx_ioc_info info;
-	struct ctx_event event;
-	__u32 len = 1;
-	char byte;
+	return must(ctx_cancel(fd, CTX_CAUSE_MAX + 1) == (allowed ? -EINVAL : -EPERM)) &&
+	       must(ctx_link(fd, -1) == (allowed ? -EBADF : -EPERM)) &&
+	       must(ctx_watch(fd, -1, 0, 0) == (allowed ? -EBADF : -EPERM));
+}
+
+static bool allows_derive(int fd, bool allowed)
+{
 	int child = ctx_derive(fd, 0), value = ctx_set(fd, "l", "w");
+	bool so = must(allowed ? child >= 0 : child == -EPERM) &&
+		  must(allowed ? value >= 0 : value == -EPERM) &&
+		  must(ctx_bind(fd, -1) == (allowed ? -EBADF : -EPERM));
 
 	if (child >= 0)
 		close(child);
 	if (value >= 0)
 		close(value);
-	return must(rights & CTX_RIGHT_DERIVE ? child >= 0 : child == -EPERM) &&
-	       must(rights & CTX_RIGHT_DERIVE ? value >= 0 : value == -EPERM) &&
-	       must(ctx_value(fd, "k", 1, &byte, &len) ==
-		    (rights & CTX_RIGHT_VALUE ? 0 : -EPERM)) &&
-	       must(ctx_info(fd, &info) == (observe ? 0 : -EPERM)) &&
-	       must(!observe || info.rights == rights) &&
-	       must(poll_events(fd, POLLIN, 0) == (observe ? 0 : POLLERR)) &&
+	return so;
+}
+
+static bool allows_value(int fd, bool allowed)
+{
+	__u32 len = 1;
+	char byte;
+
+	return must(ctx_value(fd, "k", 1, &byte, &len) == (allowed ? 0 : -EPERM));
+}
+
+static bool allows_to_wait(int fd, bool allowed)
+{
+	struct ctx_event event;
+
+	return must(poll_events(fd, POLLIN, 0) == (allowed ? 0 : POLLERR)) &&
 	       must(fcntl(fd, F_SETFL, O_NONBLOCK) == 0) &&
 	       must(read(fd, &event, sizeof(event)) == -1) &&
-	       must(errno == (observe ? EAGAIN : EPERM)) &&
+	       must(errno == (allowed ? EAGAIN : EPERM)) &&
+	       must(fcntl(fd, F_SETFL, O_ASYNC) == (allowed ? 0 : -1)) &&
+	       must(allowed || errno == EPERM) &&
 	       must(fcntl(fd, F_SETFL, 0) == 0);
+}
+
+static bool allows_observe(int fd, bool allowed)
+{
+	int bg = ctx_open(), other = ctx_derive(bg, 0);
+	struct ctx_ioc_info info;
+	bool so = must(ctx_info(fd, &info) == (allowed ? 0 : -EPERM)) &&
+		  must(ctx_on_done(fd, -1, NULL, 0) == (allowed ? -EBADF : -EPERM)) &&
+		  must(ctx_link(other, fd) == (allowed ? 0 : -EPERM)) &&
+		  must(ctx_watch(other, fd, 0, 0) == (allowed ? 0 : -EPERM)) &&
+		  allows_to_wait(fd, allowed);
+
+	close(other);
+	close(bg);
+	return so;
+}
+
+/* What @fd says to everything that needs a right. */
+static bool allows(int fd, __u32 rights)
+{
+	const bool observe = rights & CTX_RIGHT_OBSERVE;
+	__u32 more;
+
+	for (more = 0; more < RIGHTS; more++)
+		if (more & ~rights && !must(ctx_restrict(fd, more) == -EPERM))
+			return false;
+	return allows_cancel(fd, rights & CTX_RIGHT_CANCEL) &&
+	       allows_derive(fd, rights & CTX_RIGHT_DERIVE) &&
+	       allows_value(fd, rights & CTX_RIGHT_VALUE) &&
+	       allows_observe(fd, observe) &&
+	       must(!observe || rights_of(fd) == rights);
 }
 
 TEST_F(rights, each_set_allows_what_it_says_and_nothing_else)
@@ -71,8 +127,6 @@ TEST_F(rights, each_set_allows_what_it_says_and_nothing_else)
 		ASSERT_LE(0, fd);
 		EXPECT_EQ(FD_CLOEXEC, fcntl(fd, F_GETFD));
 		EXPECT_TRUE(allows(fd, rights));
-		if (!(rights & CTX_RIGHT_CANCEL))
-			EXPECT_EQ(-EPERM, ctx_cancel(fd, 0));
 		close(fd);
 		EXPECT_TRUE(is_live(self->ctx));
 	}
@@ -161,6 +215,352 @@ TEST_F(rights, a_stranger_only_waits)
 	EXPECT_EQ(0, reap(pid));
 	close(fd);
 	close(pair[0]);
+}
+
+/* Ways on which a descriptor gets elsewhere, and has the rights that it had. */
+
+#define STRANGER	2001
+
+/* One of each set of rights. */
+static bool restrict_all(int ctx, int *fds)
+{
+	__u32 rights;
+
+	for (rights = 0; rights < RIGHTS; rights++) {
+		fds[rights] = ctx_restrict(ctx, rights);
+		if (!must(fds[rights] >= 0))
+			return false;
+	}
+	return true;
+}
+
+static bool all_allow_the_same(const int *fds)
+{
+	__u32 rights;
+
+	for (rights = 0; rights < RIGHTS; rights++)
+		if (!allows(fds[rights], rights))
+			return false;
+	return true;
+}
+
+static void close_all(const int *fds)
+{
+	int i;
+
+	for (i = 0; i < RIGHTS; i++)
+		close(fds[i]);
+}
+
+FIXTURE(way) {
+	int bg;
+	int value;
+	int ctx;
+	int fds[RIGHTS];
+	int pair[2];
+};
+
+FIXTURE_SETUP(way)
+{
+	self->bg = ctx_open();
+	ASSERT_LE(0, self->bg);
+	self->value = ctx_set(self->bg, "k", "v");
+	ASSERT_LE(0, self->value);
+	self->ctx = ctx_derive(self->value, 0);
+	ASSERT_LE(0, self->ctx);
+	ASSERT_TRUE(restrict_all(self->ctx, self->fds));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, self->pair));
+}
+
+FIXTURE_TEARDOWN(way)
+{
+	/* Whatever was tried. */
+	EXPECT_TRUE(is_live(self->ctx));
+	close(self->pair[0]);
+	close(self->pair[1]);
+	close_all(self->fds);
+	close(self->ctx);
+	close(self->value);
+	close(self->bg);
+}
+
+TEST_F(way, duplicated)
+{
+	int copies[RIGHTS], i;
+
+	for (i = 0; i < RIGHTS; i++)
+		copies[i] = i & 1 ? dup(self->fds[i]) : fcntl(self->fds[i], F_DUPFD_CLOEXEC, 100);
+	EXPECT_TRUE(all_allow_the_same(copies));
+	for (i = 0; i < RIGHTS; i++)
+		EXPECT_EQ(copies[i], dup3(self->fds[i], copies[i], O_CLOEXEC));
+	EXPECT_TRUE(all_allow_the_same(copies));
+	close_all(copies);
+}
+
+/* By somebody else than whoever made it, too. */
+TEST_F(way, forked)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		pid = spawn();
+		if (!pid) {
+			if (i)
+				become(STRANGER);
+			EXPECT_TRUE(all_allow_the_same(self->fds));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(pid));
+	}
+}
+
+/* What this program does when it is the one that was started. */
+static void __attribute__((constructor)) started(void)
+{
+	const char *first = getenv("CTX_TEST_FD");
+	int fds[RIGHTS], i;
+
+	if (!first)
+		return;
+	for (i = 0; i < RIGHTS; i++)
+		fds[i] = atoi(first) + i;
+	_exit(all_allow_the_same(fds) ? 0 : 1);
+}
+
+TEST_F(way, inherited_by_a_program)
+{
+	static char * const argv[] = { "restrict_test", NULL };
+	pid_t pid = spawn();
+	int i;
+
+	if (!pid) {
+		become(STRANGER);
+		for (i = 0; i < RIGHTS; i++)
+			dup2(self->fds[i], 200 + i);
+		setenv("CTX_TEST_FD", "200", 1);
+		execve("/proc/self/exe", argv, environ);
+		_exit(99);
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+TEST_F(way, passed_over_a_socket)
+{
+	int fds[RIGHTS], i;
+	pid_t pid = spawn();
+
+	if (!pid) {
+		close_all(self->fds);
+		close(self->ctx);
+		become(STRANGER);
+		for (i = 0; i < RIGHTS; i++)
+			fds[i] = recv_fd(self->pair[1]);
+		EXPECT_TRUE(all_allow_the_same(fds));
+		/* And back. */
+		for (i = 0; i < RIGHTS; i++)
+			EXPECT_TRUE(send_fd(self->pair[1], fds[i]));
+		child_exit();
+	}
+	for (i = 0; i < RIGHTS; i++)
+		ASSERT_TRUE(send_fd(self->pair[0], self->fds[i]));
+	EXPECT_EQ(0, reap(pid));
+	for (i = 0; i < RIGHTS; i++)
+		fds[i] = recv_fd(self->pair[0]);
+	EXPECT_TRUE(all_allow_the_same(fds));
+	close_all(fds);
+}
+
+/* All capabilities there are none over a context. */
+TEST_F(way, into_a_user_namespace)
+{
+	pid_t pid;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		pid = spawn();
+		if (!pid) {
+			if (i)
+				become(STRANGER);
+			EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+			EXPECT_TRUE(all_allow_the_same(self->fds));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(pid));
+	}
+}
+
+/* Without the other's help */
+
+/* Whoever could take it over by a debugger may do so, and gets what that one has. */
+static bool take(pid_t pid, const int *from, int *to)
+{
+	int pidfd = syscall(SYS_pidfd_open, pid, 0), i;
+
+	for (i = 0; i < RIGHTS; i++) {
+		to[i] = syscall(SYS_pidfd_getfd, pidfd, from[i], 0);
+		if (!must(to[i] >= 0))
+			return false;
+	}
+	close(pidfd);
+	return true;
+}
+
+TEST_F(way, taken_from_a_process)
+{
+	int fds[RIGHTS];
+	pid_t holder = spawn(), pid;
+
+	if (!holder) {
+		become(STRANGER);
+		EXPECT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+		/* Where Yama is asked. */
+		prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+		EXPECT_TRUE(tell(self->pair[1]));
+		hear(self->pair[1]);
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	pid = spawn();
+	if (!pid) {
+		close_all(self->fds);
+		close(self->ctx);
+		become(STRANGER);
+		EXPECT_TRUE(take(holder, self->fds, fds));
+		EXPECT_TRUE(all_allow_the_same(fds));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(holder));
+}
+
+/* Opened by its path a descriptor is none: not one's own, not another's. */
+static bool cannot_be_opened(pid_t pid, const int *fds, int error)
+{
+	static const int modes[] = { O_RDONLY, O_WRONLY, O_RDWR };
+	char path[64];
+	int i, j, fd;
+
+	for (i = 0; i < RIGHTS; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fds[i]);
+		for (j = 0; j < 3; j++) {
+			fd = open(path, modes[j] | O_CLOEXEC);
+			if (!must(fd == -1) || !must(errno == error))
+				return false;
+		}
+	}
+	return true;
+}
+
+TEST_F(way, by_its_path)
+{
+	pid_t holder = getpid(), pid;
+	char path[64];
+	int fd;
+
+	EXPECT_TRUE(cannot_be_opened(holder, self->fds, ENXIO));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_TRUE(cannot_be_opened(holder, self->fds, ENXIO));
+		become(STRANGER);
+		EXPECT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+		EXPECT_TRUE(cannot_be_opened(getpid(), self->fds, EACCES));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* That of the device is the device, which is there for everybody. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", self->bg);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	EXPECT_EQ(0, ctx_id(fd));
+	EXPECT_EQ(RIGHTS_UNCANCELABLE, rights_of(fd));
+	close(fd);
+}
+
+/* What a stranger can do about what another has: nothing. */
+static bool is_out_of_reach(pid_t holder, int pidfd, int bg, const int *fds, __u64 id)
+{
+	char path[64];
+	int i;
+
+	for (i = 0; i < RIGHTS; i++) {
+		if (!must(syscall(SYS_pidfd_getfd, pidfd, fds[i], 0) == -1) ||
+		    !must(errno == EPERM))
+			return false;
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", holder, fds[i]);
+		if (!must(open(path, O_RDONLY | O_CLOEXEC) == -1) || !must(errno == EACCES))
+			return false;
+		if (!must(ctx_open_id(bg, id, i) == -EPERM))
+			return false;
+	}
+	return must(ctx_next(bg, id - 1) != id) &&
+	       cannot_be_opened(holder, fds, EACCES);
+}
+
+TEST_F(way, out_of_reach)
+{
+	const pid_t holder = getpid();
+	const __u64 id = ctx_id(self->ctx);
+	int pidfd = syscall(SYS_pidfd_open, holder, 0);
+	pid_t pid = spawn();
+
+	ASSERT_LE(0, pidfd);
+	if (!pid) {
+		close_all(self->fds);
+		close(self->ctx);
+		become(STRANGER);
+		EXPECT_TRUE(is_out_of_reach(holder, pidfd, self->bg, self->fds, id));
+		/* Nor as root, with all capabilities, of a namespace of his own. */
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		EXPECT_TRUE(is_out_of_reach(holder, pidfd, self->bg, self->fds, id));
+		/* Nor by what he was given to wait for it. */
+		EXPECT_TRUE(is_out_of_reach(holder, pidfd, recv_fd(self->pair[1]), self->fds, id));
+		child_exit();
+	}
+	EXPECT_TRUE(send_fd(self->pair[0], self->fds[CTX_RIGHT_OBSERVE]));
+	EXPECT_EQ(0, reap(pid));
+	close(pidfd);
+}
+
+/* What was made in a user namespace is no less its maker's. */
+TEST_F(way, made_in_a_user_namespace)
+{
+	int fd;
+	pid_t pid = spawn(), other;
+
+	if (!pid) {
+		become(STRANGER);
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		fd = ctx_derive(self->bg, 0);
+		EXPECT_TRUE(send_fd(self->pair[1], ctx_restrict(fd, CTX_RIGHT_OBSERVE)));
+		hear(self->pair[1]);
+		EXPECT_EQ(0, ctx_err(fd));
+		child_exit();
+	}
+	fd = recv_fd(self->pair[0]);
+	ASSERT_LE(0, fd);
+	other = spawn();
+	if (!other) {
+		/* Capabilities in another one are none in that. */
+		become(STRANGER + 1);
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		EXPECT_EQ(-EPERM, ctx_open_id(self->bg, ctx_id(fd), CTX_RIGHT_OBSERVE));
+		EXPECT_EQ(-EPERM, ctx_open_id(self->bg, ctx_id(fd), CTX_RIGHT_CANCEL));
+		EXPECT_TRUE(allows_cancel(fd, false));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+	other = spawn();
+	if (!other) {
+		/* The same user may, outside of it. */
+		become(STRANGER);
+		EXPECT_LE(0, ctx_open_id(self->bg, ctx_id(fd), CTX_RIGHT_CANCEL));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(other));
+	EXPECT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
 }
 
 /* The last descriptor that holds CANCEL is the last of those that were made here, too. */
