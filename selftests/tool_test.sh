@@ -623,13 +623,17 @@ no_device()
 	mkdir -p "$dir/root/bin"
 	cp "$(which ctx)" "$dir/root/bin/"
 	expect 125 "^ctx: /dev/ctx is not there: load the module with 'modprobe ctx'$" \
-		chroot "$dir/root" /bin/ctx run true
+		chroot "$dir/root" /bin/ctx run true &&
+		expect 125 "^ctx: /dev/ctx is not there: load the module with 'modprobe ctx'$" \
+			chroot "$dir/root" /bin/ctx exec 1 true
 }
 
 no_access()
 {
 	chmod 600 /dev/ctx
-	expect 125 '^ctx: /dev/ctx may not be opened' su -s /bin/sh nobody -c 'ctx run true'
+	expect 125 '^ctx: /dev/ctx may not be opened' su -s /bin/sh nobody -c 'ctx run true' &&
+		expect 125 '^ctx: /dev/ctx may not be opened' \
+			su -s /bin/sh nobody -c 'ctx exec 1 true'
 	failure=$?
 	chmod 666 /dev/ctx
 	[ $failure = 0 ] &&

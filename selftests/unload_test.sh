@@ -38,6 +38,20 @@ gone()
 	rmmod ctx && [ ! -e /dev/ctx ] && ! grep -q '^ctx' /proc/slabinfo
 }
 
+# Each verb says that the module is not there, and what to do.
+missed()
+{
+	for verb in 'run true' 'exec 1 true' tree top info 'info 1' 'get a' wait 'wait 1' \
+			'cancel 1' trace; do
+		# shellcheck disable=SC2086 # words
+		output=$(ctx $verb 2>&1)
+		if [ $? != 125 ] || ! echo "$output" | grep -q "^ctx: .*load .* with 'modprobe ctx'$"; then
+			echo "# ctx $verb: $output"
+			return 1
+		fi
+	done
+}
+
 tracing=/sys/kernel/tracing
 
 listen()
@@ -54,7 +68,7 @@ traced()
 }
 
 echo "TAP version 13"
-echo 1..25
+echo 1..26
 
 check "unused, it counts nobody" users 0
 exec 3< /dev/ctx
@@ -89,6 +103,7 @@ check "what the kernel makes has no number" \
 	traced 1 'ctx_derive: ctx=[^ ]+ id=0 parent=[^ ]+ parent_id=0 kind=with_cancel depth=0 deadline=0 pid=[1-9][0-9]* comm=insmod$'
 check "its end is traced" traced 1 'ctx_cancel: ctx=[^ ]+ id=0 cause=-125 pid=[1-9][0-9]* comm=rmmod$'
 check "it goes though somebody listens" gone
+check "who looks for it is told to load it" missed
 check "and comes back" insmod /modules/ctx.ko
 
 # Whether what is there that was derived by a function is a number of contexts.

@@ -882,7 +882,8 @@ no_device()
 {
 	mkdir -p "$dir/root/bin"
 	cp "$(which ctx)" "$dir/root/bin/"
-	for verb in tree top 'info 1' 'wait 1' 'wait -a' 'cancel 1'; do
+	for verb in tree top info 'info 1' 'get a' wait 'wait 1' 'wait -a' 'cancel 1' \
+			'cancel --tree'; do
 		# shellcheck disable=SC2086 # words
 		expect 125 "^ctx: /dev/ctx is not there: load the module with 'modprobe ctx'$" \
 			chroot "$dir/root" /bin/ctx $verb || return
@@ -894,7 +895,7 @@ no_device()
 no_access()
 {
 	chmod 600 /dev/ctx
-	for verb in tree top 'info 1' 'wait 1' 'cancel 1'; do
+	for verb in tree top info 'info 1' 'get a' wait 'wait 1' 'cancel 1' 'cancel --tree'; do
 		expect 125 '^ctx: /dev/ctx may not be opened' su -s /bin/sh nobody -c "ctx $verb" || break
 	done
 	failure=$?

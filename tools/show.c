@@ -126,13 +126,18 @@ static void print_info(const struct ctx_ioc_info *info, const char *path)
 		printf("path      %s\n", path);
 }
 
-/* The context of this process's cgroup, or -1 if that is bound to none. */
+/*
+ * The context of this process's cgroup, or -1 if that is bound to none. Ends the program
+ * if nobody can be asked: then there is no context, or none to be had.
+ */
 static int bound_context(void)
 {
 	struct ctx_ioc_info info;
 	int fd = ctx_ambient();
 
-	if (fd < 0 || (!ctx_info(fd, &info) && info.id))
+	if (fd < 0)
+		die_of_device();
+	if (!ctx_info(fd, &info) && info.id)
 		return fd;
 	close(fd);
 	return -1;
