@@ -480,6 +480,70 @@ TEST_F(owner, nobody_holds_up_another)
 	close(ctx);
 }
 
+/* In a child: @user, or whom he calls 5 in a user namespace of his own making. */
+static void become_within(struct __test_metadata *_metadata, fixture_self(owner), const int *go,
+			  uid_t user)
+{
+	become(user);
+	EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+	EXPECT_TRUE(tell(self->ready[1]));
+	EXPECT_TRUE(hear(go[0]));
+	become(5);
+}
+
+static void map_users(struct __test_metadata *_metadata, fixture_self(owner), const int *go,
+		      pid_t pid)
+{
+	char path[64];
+
+	ASSERT_TRUE(hear(self->ready[0]));
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	ASSERT_TRUE(write_file(path, "0 100000000 10"));
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	ASSERT_TRUE(write_file(path, "0 100000000 10"));
+	ASSERT_TRUE(tell(go[1]));
+}
+
+/*
+ * Whoever is in a user namespace holds up others there, and nobody outside: not even
+ * who made it, though he is charged for all of them.
+ */
+TEST_F(owner, nobody_within_holds_up_who_made_it)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), i, go[2];
+	struct stall stall;
+	pid_t pid;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		become_within(_metadata, self, go, self->user);
+		for (i = 0; i < STALLED; i++)
+			EXPECT_EQ(0, ctx_on_done(ctx, stall.pipe[1], "x", 1));
+		child_exit();
+	}
+	map_users(_metadata, self, go, pid);
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+
+	ask(_metadata, self->user, mine, self->pipe[1], 1);
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	EXPECT_EQ(0, written(mine));
+	EXPECT_TRUE(hear(self->pipe[0]));
+
+	stall_end(&stall);
+	EXPECT_EQ(0, written(ctx));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(go[0]);
+	close(go[1]);
+	close(mine);
+	close(ctx);
+}
+
 /* Not even users who together do keep all workers busy. */
 TEST_F(owner, nobody_holds_up_a_kill)
 {
