@@ -297,8 +297,9 @@ static int ctx_group_run_in(struct ctx_group *group, unsigned int state,
  * Context: Process; sleeps.
  * Return: 0: @fn runs. Else it does not, and nothing is left of the attempt: the
  * group's error, -ECANCELED or -ETIMEDOUT, if that ended the wait; -ERESTARTSYS if
- * a signal did; -ENOMEM; -EINTR if the caller was killed meanwhile; -EINVAL for a
- * NULL @group, @fn or @fmt; the error of an ERR_PTR @group.
+ * a signal did; -ENOMEM; -EAGAIN if the kernel makes no more threads; -EINTR if the
+ * caller was killed meanwhile; -EINVAL for a NULL @group, @fn or @fmt; the error of an
+ * ERR_PTR @group.
  */
 int ctx_group_run(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
 		  void *data, const char *fmt, ...)

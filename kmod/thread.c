@@ -74,7 +74,8 @@ int ctx_kthread_run(int (*fn)(void *data), void *data, struct va_format *name)
  *
  * Context: Process; sleeps.
  * Return: the thread; an ERR_PTR @parent; ERR_PTR(-EINVAL) for a NULL @parent,
- * @fn or @fmt; ERR_PTR(-ENOMEM); ERR_PTR(-EINTR) if the caller was killed.
+ * @fn or @fmt; ERR_PTR(-ENOMEM); ERR_PTR(-EAGAIN) if the kernel makes no more threads;
+ * ERR_PTR(-EINTR) if the caller was killed.
  */
 struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx, void *data),
 				  void *data, const char *fmt, ...)

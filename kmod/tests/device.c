@@ -312,23 +312,21 @@ static void device_context_without_memory_is_enomem(struct kunit *test)
 	struct ct_token token;
 	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
 	unsigned int nth, left = 0, failures = 0;
-	bool *spares = ct_failslab(test, "ignore-gfp-wait");
 
 	gadget_add(test, gadget, 0);
-	*spares = false;
+	ct_fail_begin(test);
 	for (nth = 1; !left && nth < 100; nth++) {
 		struct ctx *c;
 
-		WRITE_ONCE(current->fail_nth, nth);
+		ct_fail_from(nth);
 		c = devm_ctx_with_cancel(&gadget->dev, v);
-		left = READ_ONCE(current->fail_nth);
-		WRITE_ONCE(current->fail_nth, 0);
+		left = ct_fail_end();
 		if (IS_ERR(c)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
 			failures++;
 		}
 	}
-	*spares = true;
+	ct_fail_over(test);
 	KUNIT_EXPECT_NE(test, left, 0U);
 	/* Its own, the context, devres's; the bus's, unless something had succeeded before. */
 	KUNIT_EXPECT_GE(test, failures, 3U);

@@ -117,6 +117,56 @@ static void fd_errors(struct kunit *test)
 	ctx_put(value);
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+/* Each allocation in turn, which leaves the context as it was. */
+static void fd_without_memory(struct kunit *test, u32 flags)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct ctx *c = ct_cancel(test, v);
+	unsigned int nth, left = 0, failures = 0;
+	int fd = -1, first = ctx_install_fd(c, CTX_RIGHT_OBSERVE, 0);
+
+	close_now(first);
+	for (nth = 1; !left && nth < 100; nth++) {
+		ct_fail_from(nth);
+		fd = ctx_install_fd(c, CTX_RIGHT_CANCEL, flags);
+		left = ct_fail_end();
+		if (fd < 0) {
+			KUNIT_EXPECT_EQ(test, fd, -ENOMEM);
+			ct_expect_live(test, c);
+			failures++;
+		} else if (!left) {
+			/* What it can do without. */
+			close_now(fd);
+			ctx_put(c);
+			c = ct_cancel(test, v);
+		}
+	}
+	KUNIT_EXPECT_NE(test, left, 0U);
+	/* Its own, the kernel's file; the count. */
+	KUNIT_EXPECT_GE(test, failures, flags ? 3U : 2U);
+	KUNIT_EXPECT_EQ(test, fd, first);
+	close_now(fd);
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), flags ? -EOWNERDEAD : 0);
+	ctx_put(c);
+	ctx_put(v);
+	ct_token_gone(test, &token);
+}
+
+static void fd_without_memory_is_enomem(struct kunit *test)
+{
+	ct_fail_begin(test);
+	fd_without_memory(test, 0);
+	fd_without_memory(test, CTX_INSTALL_OWNER);
+}
+
+static void fd_exit(struct kunit *test)
+{
+	ct_fail_over(test);
+}
+#endif
+
 static struct kunit_case fd_cases[] = {
 	KUNIT_CASE(fd_each_set_of_rights),
 	KUNIT_CASE(fd_owner),
@@ -124,11 +174,17 @@ static struct kunit_case fd_cases[] = {
 	KUNIT_CASE(fd_holds_it),
 	KUNIT_CASE(fd_roots),
 	KUNIT_CASE(fd_errors),
+#ifdef CONFIG_FAULT_INJECTION
+	KUNIT_CASE(fd_without_memory_is_enomem),
+#endif
 	{ }
 };
 
 static struct kunit_suite fd_suite = {
 	.name = "ctx_fd",
+#ifdef CONFIG_FAULT_INJECTION
+	.exit = fd_exit,
+#endif
 	.test_cases = fd_cases,
 };
 

@@ -377,7 +377,8 @@ void ct_partner_stop(struct kunit *test, struct ct_partner *partner)
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-void *ct_failslab(struct kunit *test, const char *name)
+/* What /sys/kernel/debug/failslab would set, mounted or not. */
+static void *failslab(struct kunit *test, const char *name)
 {
 	struct dentry *dir = debugfs_lookup("failslab", NULL);
 	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
@@ -387,6 +388,43 @@ void *ct_failslab(struct kunit *test, const char *name)
 	dput(dir);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, setting);
 	return setting;
+}
+
+static unsigned long old_verbose;
+
+void ct_fail_begin(struct kunit *test)
+{
+	bool *spares_sleepers = failslab(test, "ignore-gfp-wait");
+	unsigned long *verbose = failslab(test, "verbose");
+
+	if (*spares_sleepers)
+		old_verbose = *verbose;
+	*verbose = 0;
+	*spares_sleepers = false;
+}
+
+/* Also where none was begun. */
+void ct_fail_over(struct kunit *test)
+{
+	bool *spares_sleepers = failslab(test, "ignore-gfp-wait");
+	unsigned long *verbose = failslab(test, "verbose");
+
+	if (!*spares_sleepers)
+		*verbose = old_verbose;
+	*spares_sleepers = true;
+}
+
+void ct_fail_from(unsigned int nth)
+{
+	WRITE_ONCE(current->fail_nth, nth);
+}
+
+unsigned int ct_fail_end(void)
+{
+	unsigned int left = READ_ONCE(current->fail_nth);
+
+	WRITE_ONCE(current->fail_nth, 0);
+	return left;
 }
 #endif
 

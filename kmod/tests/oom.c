@@ -4,39 +4,15 @@
 
 #ifdef CONFIG_FAULT_INJECTION
 
-static bool *spares_sleepers;
-static unsigned long *verbose, old_verbose;
-
 static int oom_init(struct kunit *test)
 {
-	spares_sleepers = ct_failslab(test, "ignore-gfp-wait");
-	verbose = ct_failslab(test, "verbose");
-	old_verbose = *verbose;
-	*verbose = 0;
-	*spares_sleepers = false;
+	ct_fail_begin(test);
 	return 0;
 }
 
 static void oom_exit(struct kunit *test)
 {
-	if (!spares_sleepers || !verbose)
-		return;
-	*spares_sleepers = true;
-	*verbose = old_verbose;
-}
-
-/* From here on the nth allocation of this task fails; returns what is left of n. */
-static void fail_from(unsigned int nth)
-{
-	WRITE_ONCE(current->fail_nth, nth);
-}
-
-static unsigned int fail_end(void)
-{
-	unsigned int left = READ_ONCE(current->fail_nth);
-
-	WRITE_ONCE(current->fail_nth, 0);
-	return left;
+	ct_fail_over(test);
 }
 
 static void oom_derive(struct kunit *test, struct ctx *p, enum ct_form form, gfp_t gfp)
@@ -46,9 +22,9 @@ static void oom_derive(struct kunit *test, struct ctx *p, enum ct_form form, gfp
 	for (nth = 1; !left && nth < 100; nth++) {
 		struct ctx *c;
 
-		fail_from(nth);
+		ct_fail_from(nth);
 		c = ct_derive(form, p, gfp | __GFP_NOWARN);
-		left = fail_end();
+		left = ct_fail_end();
 		KUNIT_EXPECT_PTR_NE(test, c, NULL);
 		if (IS_ERR(c)) {
 			KUNIT_EXPECT_EQ_MSG(test, PTR_ERR(c), -ENOMEM, "%s", ct_form_names[form]);
@@ -95,13 +71,13 @@ static void s2_passed_deadlines_without_memory_are_enomem(struct kunit *test)
 {
 	struct ctx *c;
 
-	fail_from(1);
+	ct_fail_from(1);
 	c = ctx_with_timeout(ctx_background(), 0, GFP_KERNEL | __GFP_NOWARN);
-	fail_end();
+	ct_fail_end();
 	KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
-	fail_from(1);
+	ct_fail_from(1);
 	c = ctx_with_deadline(ctx_background(), KTIME_MAX, GFP_KERNEL | __GFP_NOWARN);
-	fail_end();
+	ct_fail_end();
 	KUNIT_EXPECT_EQ(test, PTR_ERR(c), -ENOMEM);
 }
 
@@ -114,10 +90,10 @@ static void s9_no_release_if_there_was_no_memory(struct kunit *test)
 	for (nth = 1; !left && nth < 100; nth++) {
 		struct ctx *c;
 
-		fail_from(nth);
+		ct_fail_from(nth);
 		c = ctx_with_value(ctx_background(), &ct_token_key, &token, ct_token_release,
 				   GFP_KERNEL | __GFP_NOWARN);
-		left = fail_end();
+		left = ct_fail_end();
 		derived += !IS_ERR(c);
 		ctx_put(c);
 	}
@@ -143,10 +119,10 @@ static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *t
 			until = from + 1 + from % 17;
 			for (i = 0; i < N; i++) {
 				if (i >= from && i < until)
-					fail_from(nth);
+					ct_fail_from(nth);
 				node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
 						   &keys[i], &node[i]);
-				failures += i >= from && i < until && !fail_end();
+				failures += i >= from && i < until && !ct_fail_end();
 			}
 			for (i = 0; i < N; i += 7)
 				for (k = 0; k <= N; k++)
@@ -183,9 +159,9 @@ static void thread_run_without_memory_is_enomem(struct kunit *test)
 	for (nth = 1; !left && nth < 100; nth++) {
 		struct ctx_thread *thread;
 
-		fail_from(nth);
+		ct_fail_from(nth);
 		thread = ctx_thread_run(v, count_fn, &runs, "oom-%u-with-a-long-name", nth);
-		left = fail_end();
+		left = ct_fail_end();
 		KUNIT_EXPECT_PTR_NE(test, thread, NULL);
 		if (IS_ERR_OR_NULL(thread)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(thread), -ENOMEM);
@@ -212,9 +188,9 @@ static void group_without_memory_is_enomem(struct kunit *test)
 	atomic_t runs = ATOMIC_INIT(0);
 
 	for (nth = 1; !left && nth < 100; nth++) {
-		fail_from(nth);
+		ct_fail_from(nth);
 		group = ctx_group_create(v, GFP_KERNEL);
-		left = fail_end();
+		left = ct_fail_end();
 		if (IS_ERR(group)) {
 			KUNIT_EXPECT_EQ(test, PTR_ERR(group), -ENOMEM);
 			failures++;
@@ -231,10 +207,10 @@ static void group_without_memory_is_enomem(struct kunit *test)
 	for (nth = 1, left = 0, failures = 0; !left && nth < 100; nth++) {
 		int err;
 
-		fail_from(nth);
+		ct_fail_from(nth);
 		err = ctx_group_run(group, count_and_succeed_fn, &runs, "oom-%u-with-a-long-name",
 				    nth);
-		left = fail_end();
+		left = ct_fail_end();
 		if (err) {
 			KUNIT_EXPECT_EQ(test, err, -ENOMEM);
 			failures++;
@@ -272,14 +248,14 @@ static void s3_cancelling_needs_no_memory(struct kunit *test)
 		struct ctx_after after;
 
 		ct_probe_init(&probe);
-		fail_from(nth);
+		ct_fail_from(nth);
 		ctx_done(c);
 		ctx_callback_add(v, &probe.cb, ct_probe_fn);
 		ctx_after_func(c, &after, after_fn);
 		ctx_cancel_cause(p, -EIO);
 		ctx_cancel_async(q);
 		ctx_cancel_sync(r);
-		fail_end();
+		ct_fail_end();
 		ct_expect_done(test, v, -ECANCELED, -EIO);
 		ct_expect_done(test, q, -ECANCELED, -ECANCELED);
 		ct_expect_done(test, r, -ECANCELED, -ECANCELED);

@@ -40,14 +40,19 @@ static void clash_once(struct kunit *test, struct ct_partner *partner, struct ct
 	}
 }
 
-static void clash(struct kunit *test, struct ctx_scope *p, int times)
+static void clash_by(struct kunit *test, struct ctx_scope *p, int times, int (*fn)(void *arg))
 {
 	struct ct_partner partner;
 
-	ct_partner_start(test, &partner, derive_fn);
+	ct_partner_start(test, &partner, fn);
 	while (times--)
 		clash_once(test, &partner, p);
 	ct_partner_stop(test, &partner);
+}
+
+static void clash(struct kunit *test, struct ctx_scope *p, int times)
+{
+	clash_by(test, p, times, derive_fn);
 }
 
 /* A live parent whose children are listed by CPU. */
@@ -399,6 +404,51 @@ static void s15_a_linked_parent_is_spread(struct kunit *test)
 	ctx_put(other);
 }
 
+#ifdef CONFIG_FAULT_INJECTION
+static unsigned int failing_nth;
+
+/* The first allocation is that of the context itself. */
+static int derive_failing_fn(void *arg)
+{
+	int err;
+
+	ct_fail_from(failing_nth);
+	err = derive_fn(arg);
+	ct_fail_end();
+	return err;
+}
+
+/* Done without, until there is memory. */
+static void s2_a_parent_that_cannot_be_spread(struct kunit *test)
+{
+	int failures = 0;
+
+	ct_fail_begin(test);
+	for (failing_nth = 2; failing_nth < 6; failing_nth++) {
+		struct ctx *p = ct_cancel(test, ctx_background()), *c;
+
+		clash_by(test, ctx_scope(p), 16, derive_failing_fn);
+		if (!ctx_scope(p)->spread) {
+			failures++;
+			KUNIT_EXPECT_EQ(test, clashes(ctx_scope(p)), 0);
+			c = ct_cancel(test, p);
+			clash(test, ctx_scope(p), 16);
+			KUNIT_EXPECT_NOT_NULL(test, ctx_scope(p)->spread);
+			ctx_cancel_cause(p, -EREMOTE);
+			ct_expect_done(test, c, -ECANCELED, -EREMOTE);
+			ctx_put(c);
+		}
+		ctx_put(p);
+	}
+	KUNIT_EXPECT_GE(test, failures, 1);
+}
+
+static void spread_exit(struct kunit *test)
+{
+	ct_fail_over(test);
+}
+#endif
+
 static struct kunit_case spread_cases[] = {
 	KUNIT_CASE(s5_clashing_spreads_a_parent),
 	KUNIT_CASE(s5_children_on_every_list_are_reached),
@@ -413,12 +463,18 @@ static struct kunit_case spread_cases[] = {
 	KUNIT_CASE_SLOW(s5_deriving_races_with_cancelling),
 	KUNIT_CASE(s15_linked_when_its_children_are_gone),
 	KUNIT_CASE(s15_a_linked_parent_is_spread),
+#ifdef CONFIG_FAULT_INJECTION
+	KUNIT_CASE(s2_a_parent_that_cannot_be_spread),
+#endif
 	{ }
 };
 
 static struct kunit_suite spread_suite = {
 	.name = "ctx_spread",
 	.init = needs_two_cpus,
+#ifdef CONFIG_FAULT_INJECTION
+	.exit = spread_exit,
+#endif
 	.test_cases = spread_cases,
 };
 

@@ -215,8 +215,14 @@ void ct_partner_go(struct ct_partner *partner, void *arg);
 int ct_partner_wait(struct kunit *test, struct ct_partner *partner);
 void ct_partner_stop(struct kunit *test, struct ct_partner *partner);
 
-/* What /sys/kernel/debug/failslab would set, mounted or not. */
-void *ct_failslab(struct kunit *test, const char *name);
+/*
+ * Between the first two any allocation may be made to fail, quietly: the nth of the
+ * current task from the third on. The fourth ends that, and gives what is left of n.
+ */
+void ct_fail_begin(struct kunit *test);
+void ct_fail_over(struct kunit *test);
+void ct_fail_from(unsigned int nth);
+unsigned int ct_fail_end(void);
 
 /* Cases that take more than a second; older kernels do not ask. */
 #ifndef KUNIT_CASE_SLOW
