@@ -209,7 +209,7 @@ void ctx_debug_call(struct ctx *ctx, struct ctx_callback *cb)
 		pr_warn("callback %pS %stook %lld us\n", fn, slept ? "slept, and " : "", us);
 }
 
-/* Without another condition than @ctx being done. */
+/* Without a time, and another condition than @ctx being done. */
 void ctx_debug_wait(const struct ctx *ctx, unsigned long place)
 {
 	if (ctx_is_root(&ctx_scope(ctx)->node) && ctx_debug_is_new(place))

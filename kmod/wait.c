@@ -146,11 +146,15 @@ EXPORT_SYMBOL_GPL(__ctx_wait);
 int __ctx_wait_timeout(struct ctx *ctx, ktime_t timeout, unsigned int state)
 {
 	int err = ctx_err(ctx);
+	ktime_t expires;
 
 	might_sleep();
 	if (err || timeout <= 0)
 		return err;
-	return ctx_wait_until(ctx, ktime_add_safe(ktime_get(), timeout), state);
+	expires = ktime_add_safe(ktime_get(), timeout);
+	if (ctx_is_debugged() && expires == KTIME_MAX)
+		ctx_debug_wait(ctx, _RET_IP_);
+	return ctx_wait_until(ctx, expires, state);
 }
 EXPORT_SYMBOL_GPL(__ctx_wait_timeout);
 

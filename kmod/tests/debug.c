@@ -7,28 +7,33 @@
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/seq_file.h>
 #include <linux/string.h>
+#include <linux/uio.h>
 
 #include "test.h"
 
 /* Kernel threads need not see what is mounted: by the eyes of the first process. */
-static struct file *open_parameter(void)
+static struct file *open_as_init(const char *name, int flags)
 {
 	struct task_struct *init = get_pid_task(find_vpid(1), PIDTYPE_PID);
 	struct file *file;
 	struct path root;
 
 	get_fs_root(init->fs, &root);
-	file = file_open_root(&root, "sys/module/ctx/parameters/debug", O_WRONLY, 0);
+	file = file_open_root(&root, name, flags, 0);
 	path_put(&root);
 	put_task_struct(init);
 	return file;
 }
 
+static const char parameter[] = "sys/module/ctx/parameters/debug";
+
 static int debug(char on)
 {
-	struct file *file = open_parameter();
+	struct file *file = open_as_init(parameter, O_WRONLY);
 	loff_t pos = 0;
 	ssize_t written;
 
@@ -58,6 +63,65 @@ static int said(const char *what, const char *who)
 	return count;
 }
 
+#define LISTED_SIZE	SZ_64K
+
+static char listed[LISTED_SIZE];
+
+/* What debugfs says of contexts that are there. Does not sleep, if nobody else asks. */
+static void list(struct kunit *test, struct file *file)
+{
+	struct kiocb kiocb;
+	struct iov_iter to;
+	struct kvec vec;
+	size_t len = 0;
+	ssize_t got;
+
+	init_sync_kiocb(&kiocb, file);
+	do {
+		vec.iov_base = listed + len;
+		vec.iov_len = sizeof(listed) - 1 - len;
+		iov_iter_kvec(&to, ITER_DEST, &vec, 1, vec.iov_len);
+		got = seq_read_iter(&kiocb, &to);
+		len += max_t(ssize_t, got, 0);
+	} while (got > 0);
+	KUNIT_EXPECT_EQ(test, got, 0);
+	listed[len] = '\0';
+}
+
+static struct file *open_list(struct kunit *test)
+{
+	struct file *file = open_as_init("sys/kernel/debug/ctx/derived", O_RDONLY);
+
+	if (IS_ERR(file))
+		kunit_skip(test, "debugfs is not mounted");
+	return file;
+}
+
+/* How many lines of that have each of these in them. */
+static int count_listed(const char *state, const char *kind, const char *place)
+{
+	char *line, *next = listed;
+	int count = 0;
+
+	while ((line = strsep(&next, "\n")))
+		count += strstr(line, state) && strstr(line, kind) && strstr(line, place);
+	return count;
+}
+
+/* Contexts with this, or what it calls and may become part of it, as their place. */
+static noinline struct ctx *listed_derive(struct kunit *test, enum ct_form form, struct ctx *parent)
+{
+	struct ctx *ctx = ct_derive(form, parent, GFP_KERNEL | __GFP_NOWARN);
+
+	KUNIT_EXPECT_NOT_NULL(test, ctx);
+	return ctx;
+}
+
+static int count_derived(void)
+{
+	return count_listed("", "", "_derive+");
+}
+
 static int debug_init(struct kunit *test)
 {
 	if (debug('1'))
@@ -67,6 +131,9 @@ static int debug_init(struct kunit *test)
 
 static void debug_exit(struct kunit *test)
 {
+#ifdef CONFIG_FAULT_INJECTION
+	ct_fail_over(test);
+#endif
 	debug('0');
 }
 
@@ -94,6 +161,11 @@ static void freeing_fn(struct ctx *ctx, struct ctx_callback *cb)
 static void cancel_in_irq(void *ctx)
 {
 	ctx_cancel(ctx);
+}
+
+static void put_in_irq(void *ctx)
+{
+	ctx_put(ctx);
 }
 
 static void call(struct kunit *test, void (*fn)(struct ctx *ctx, struct ctx_callback *cb),
@@ -172,6 +244,39 @@ static int killable_fn(void *arg)
 	return end(ctx_wait_killable(waiter->ctx));
 }
 
+/* Without an end, though it could have one. */
+static int timeout_fn(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	begin(waiter);
+	return end(ctx_wait_timeout_interruptible(waiter->ctx, KTIME_MAX));
+}
+
+static int sleep_fn(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	begin(waiter);
+	return end(ctx_sleep_killable(waiter->ctx, KTIME_MAX - 1));
+}
+
+static int a_year_fn(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	begin(waiter);
+	return end(ctx_sleep_interruptible(waiter->ctx, ktime_set(365 * 24 * 3600, 0)));
+}
+
+static int timeout_on_live_fn(void *arg)
+{
+	struct waiter *waiter = arg;
+
+	begin(waiter);
+	return end(ctx_wait_timeout(waiter->ctx, KTIME_MAX));
+}
+
 static int on_live_fn(void *arg)
 {
 	struct waiter *waiter = arg;
@@ -212,9 +317,17 @@ static void debug_reports_waits_that_cannot_end(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, waited(test, killable_fn, w, SIGKILL), -ERESTARTSYS);
 		KUNIT_EXPECT_EQ(test, said("ctx: interruptible_fn", "never done"), 1);
 		KUNIT_EXPECT_EQ(test, said("ctx: killable_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, waited(test, timeout_fn, w, SIGUSR1), -ERESTARTSYS);
+		KUNIT_EXPECT_EQ(test, waited(test, sleep_fn, ctx_todo(), SIGKILL), -ERESTARTSYS);
+		KUNIT_EXPECT_EQ(test, said("ctx: timeout_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, said("ctx: sleep_fn", "never done"), 1);
 	}
+	KUNIT_EXPECT_EQ(test, waited(test, a_year_fn, w, SIGUSR1), -ERESTARTSYS);
+	KUNIT_EXPECT_EQ(test, waited(test, timeout_on_live_fn, c, 0), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, waited(test, on_live_fn, c, 0), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, a_while_fn(), 0);
+	KUNIT_EXPECT_EQ(test, said("ctx: a_year_fn", "never done"), 0);
+	KUNIT_EXPECT_EQ(test, said("ctx: timeout_on_live_fn", "never done"), 0);
 	KUNIT_EXPECT_EQ(test, said("ctx: on_live_fn", "never done"), 0);
 	KUNIT_EXPECT_EQ(test, said("ctx: a_while_fn", "never done"), 0);
 	ctx_put(w);
@@ -271,11 +384,127 @@ static void debug_races_with_derivations(struct kunit *test)
 	ct_partner_stop(test, &partner);
 }
 
+/* By a hard interrupt: the one that was put, and 32 generations above it. */
+#define RELEASED_AT_ONCE	33
+
+/*
+ * One whose release is left to a worker is listed until then, as what it was. The
+ * worker has this CPU, but not while somebody more urgent keeps it.
+ */
+static void debug_lists_what_waits_to_be_released(struct kunit *test)
+{
+	static const struct {
+		enum ct_form form;
+		const char *kind, *state;
+	} those[] = {
+		{ CT_CANCEL, " with_cancel ", " cancelled " },
+		{ CT_DEADLINE, " with_deadline ", " cancelled " },
+		{ CT_VALUE, " with_value ", " cancelled " },
+		{ CT_WITHOUT, " without_cancel ", " live " },
+	};
+	struct file *file = open_list(test);
+	int i, n;
+
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	sched_set_fifo(current);
+	for (i = 0; i < ARRAY_SIZE(those); i++) {
+		struct ctx *p = ct_cancel(test, ctx_background());
+		struct ctx *c = ct_must(test, listed_derive(test, those[i].form, p)), *above;
+
+		for (n = 0; n < RELEASED_AT_ONCE; n++) {
+			above = c;
+			c = ct_cancel(test, above);
+			ctx_put(above);
+		}
+		ctx_cancel(p);
+		ct_in_hardirq(put_in_irq, c);
+		list(test, file);
+		KUNIT_EXPECT_EQ_MSG(test, 1,
+				    count_listed(those[i].state, those[i].kind, "_derive+"),
+				    "%s", those[i].kind);
+		ctx_put(p);
+		ctx_barrier();
+		list(test, file);
+		KUNIT_EXPECT_EQ(test, count_derived(), 0);
+	}
+	sched_set_normal(current, 0);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+	filp_close(file, NULL);
+}
+
+/* What goes while it is switched off is not looked at any more. */
+static void debug_lists_while_it_is_switched_off(struct kunit *test)
+{
+	struct file *file = open_list(test);
+	struct ct_partner partner;
+	struct ctx *c[50];
+	int round, i;
+
+	ct_partner_start(test, &partner, toggle_fn);
+	for (round = 0; round < ct_times(30); round++) {
+		KUNIT_ASSERT_EQ(test, debug('1'), 0);
+		for (i = 0; i < ARRAY_SIZE(c); i++)
+			c[i] = ct_must(test, listed_derive(test, i % CT_FORMS, ctx_background()));
+		list(test, file);
+		KUNIT_EXPECT_EQ(test, count_derived(), (int)ARRAY_SIZE(c));
+		ct_partner_go(&partner, NULL);
+		for (i = 0; i < ARRAY_SIZE(c); i++) {
+			ctx_put(c[i]);
+			list(test, file);
+			KUNIT_EXPECT_LE(test, count_derived(), (int)ARRAY_SIZE(c));
+		}
+		KUNIT_EXPECT_EQ(test, ct_partner_wait(test, &partner), 0);
+		list(test, file);
+		KUNIT_EXPECT_EQ(test, count_derived(), 0);
+	}
+	ct_partner_stop(test, &partner);
+	filp_close(file, NULL);
+}
+
+#ifdef CONFIG_FAULT_INJECTION
+/* What cannot be noted is as good as any other, and not listed. */
+static void debug_without_memory(struct kunit *test)
+{
+	struct file *file = open_list(test);
+	unsigned int nth, left, noted, lost = 0;
+	int form;
+
+	ct_fail_begin(test);
+	for (form = 0; form < CT_FORMS; form++) {
+		for (nth = 1, left = 0; !left && nth < 100; nth++) {
+			struct ctx *c;
+
+			ct_fail_from(nth);
+			c = listed_derive(test, form, ctx_background());
+			left = ct_fail_end();
+			list(test, file);
+			noted = count_listed(" live ", "", "_derive+");
+			KUNIT_EXPECT_LE(test, noted, IS_ERR(c) ? 0U : 1U);
+			if (IS_ERR(c))
+				continue;
+			lost += !noted;
+			ct_expect_live(test, c);
+			ctx_cancel(c);
+			ctx_put(c);
+			ctx_barrier();
+		}
+		KUNIT_EXPECT_EQ(test, noted, 1U);
+	}
+	KUNIT_EXPECT_EQ(test, lost, (unsigned int)CT_FORMS);
+	filp_close(file, NULL);
+}
+#endif
+
 static struct kunit_case debug_cases[] = {
 	KUNIT_CASE(debug_reports_callbacks),
 	KUNIT_CASE(debug_reports_waits_that_cannot_end),
 	KUNIT_CASE(debug_can_be_switched_at_any_time),
 	KUNIT_CASE(debug_races_with_derivations),
+	KUNIT_CASE(debug_lists_what_waits_to_be_released),
+	KUNIT_CASE(debug_lists_while_it_is_switched_off),
+#ifdef CONFIG_FAULT_INJECTION
+	KUNIT_CASE(debug_without_memory),
+#endif
 	{ }
 };
 
