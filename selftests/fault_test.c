@@ -5,11 +5,7 @@
  * allocations fail each of them does in turn; on any other each request simply
  * succeeds at once.
  */
-#include "ctx_test.h"
-
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-#define USERCOPY	"/sys/kernel/debug/fail_usercopy/"
-#define FAIL_NTH	"/proc/thread-self/fail-nth"
+#include "fault.h"
 
 FIXTURE(fault) {
 	int bg;
@@ -96,10 +92,7 @@ static bool make_ctx(fixture_self(fault))
 
 FIXTURE_SETUP(fault)
 {
-	/* Quietly, and also those that may wait. */
-	write_file(FAILSLAB "ignore-gfp-wait", "N");
-	write_file(FAILSLAB "verbose", "0");
-	write_file(USERCOPY "verbose", "0");
+	fault_begin();
 	self->bg = ctx_open();
 	ASSERT_LE(0, self->bg);
 	self->value = ctx_set(self->bg, "k", "v");
@@ -126,9 +119,7 @@ FIXTURE_TEARDOWN(fault)
 	EXPECT_EQ(0, rmdir(CGROUP));
 	close(self->value);
 	close(self->bg);
-	write_file(FAILSLAB "ignore-gfp-wait", "Y");
-	write_file(FAILSLAB "verbose", "2");
-	write_file(USERCOPY "verbose", "2");
+	fault_over();
 }
 
 static int request(fixture_self(fault), const struct _fixture_variant_fault *variant)
@@ -188,25 +179,14 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 static bool fail_at(int nth_fd, int nth, int *ret, fixture_self(fault),
 		    const struct _fixture_variant_fault *variant)
 {
-	char text[16];
-	int len = snprintf(text, sizeof(text), "%d", nth);
-	bool failed = false;
-
-	if (nth_fd >= 0)
-		len = pwrite(nth_fd, text, len, 0);
+	fault_from(nth_fd, nth);
 	*ret = request(self, variant);
-	if (nth_fd >= 0 && len > 0) {
-		len = pread(nth_fd, text, sizeof(text) - 1, 0);
-		text[len > 0 ? len : 0] = '\0';
-		failed = atoi(text) == 0;
-		len = pwrite(nth_fd, "0", 1, 0);
-	}
-	return failed;
+	return !fault_end(nth_fd);
 }
 
 TEST_F(fault, each_in_turn)
 {
-	int nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
+	int nth_fd = fault_open();
 	int next = next_fd(), nth, ret, failures = 0;
 	struct ctx_ioc_info info;
 
