@@ -15,14 +15,20 @@
  */
 void ctx_barrier(void)
 {
+	int round;
+
 	might_sleep();
 	/* In the order in which one queues the next. */
 	ctx_group_flush();
-	ctx_source_flush();
-	ctx_cancel_flush();
-	ctx_watch_flush();
-	/* Nothing that was hooked then is any more. */
-	ctx_source_flush();
+	/*
+	 * Once more for what was fired meanwhile, by what was waited for, or before a
+	 * watch that was waited for took it off.
+	 */
+	for (round = 0; round < 2; round++) {
+		ctx_source_flush();
+		ctx_cancel_flush();
+		ctx_watch_flush();
+	}
 	ctx_after_flush();
 	ctx_tree_flush();
 	ctx_value_flush();

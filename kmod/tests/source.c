@@ -333,6 +333,71 @@ static void s13_the_barrier_waits_for_what_has_fired(struct kunit *test)
 	}
 }
 
+/* A callback that begins, waits until it is told to go on, and may end something. */
+struct gate {
+	struct ctx_callback cb;
+	struct thing *thing;
+	struct completion begun;
+	bool go;
+};
+
+static void gate_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct gate *gate = container_of(cb, struct gate, cb);
+
+	complete(&gate->begun);
+	ct_spin_until(READ_ONCE(gate->go));
+	if (gate->thing)
+		thing_end(gate->thing);
+}
+
+static void gate_add(struct kunit *test, struct gate *gate, struct ctx *ctx, struct thing *thing)
+{
+	gate->thing = thing;
+	init_completion(&gate->begun);
+	gate->go = false;
+	KUNIT_ASSERT_EQ(test, ctx_callback_add(ctx, &gate->cb, gate_fn), 0);
+}
+
+static int barrier_fn(void *arg)
+{
+	ctx_barrier();
+	return 0;
+}
+
+/* A source that is fired by what was queued, while that is waited for. */
+static void s13_the_barrier_waits_for_what_a_walk_fires(struct kunit *test)
+{
+	struct ctx *first = ct_cancel(test, ctx_background());
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct gate firing, fired;
+	struct ct_helper helper;
+	struct thing thing;
+	int i;
+
+	thing_attach(test, &thing, c);
+	gate_add(test, &firing, first, &thing);
+	gate_add(test, &fired, c, NULL);
+	ctx_cancel_async(first);
+	ct_wait_for(test, &firing.begun);
+	ct_helper_start(test, &helper, barrier_fn, NULL);
+	KUNIT_EXPECT_TRUE(test, ct_helper_blocked(&helper));
+	WRITE_ONCE(firing.go, true);
+	ct_wait_for(test, &fired.begun);
+	/* It has as long as what else it waits for takes. */
+	for (i = 0; i < 5; i++)
+		rcu_barrier();
+	KUNIT_EXPECT_FALSE(test, completion_done(&helper.ended));
+	WRITE_ONCE(fired.go, true);
+	ct_helper_join(test, &helper);
+	KUNIT_EXPECT_FALSE(test, ctx_callback_remove_sync(first, &firing.cb));
+	KUNIT_EXPECT_FALSE(test, ctx_callback_remove_sync(c, &fired.cb));
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), -EIO);
+	KUNIT_EXPECT_FALSE(test, ctx_source_detach(&thing.source));
+	ctx_put(c);
+	ctx_put(first);
+}
+
 struct slow {
 	struct ctx_callback cb;
 	struct ctx *other;
@@ -611,6 +676,7 @@ static struct kunit_case source_cases[] = {
 	KUNIT_CASE(s15_under_its_lock_nothing_else_runs),
 	KUNIT_CASE(s15_a_chain_of_a_thousand_does_not_recurse),
 	KUNIT_CASE(s13_the_barrier_waits_for_what_has_fired),
+	KUNIT_CASE(s13_the_barrier_waits_for_what_a_walk_fires),
 	KUNIT_CASE(s15_one_does_not_keep_another_waiting),
 	KUNIT_CASE(s15_the_context_ends_otherwise),
 	KUNIT_CASE(s15_may_be_detached_after_the_last_put),
