@@ -11,6 +11,7 @@
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define USERCOPY	"/sys/kernel/debug/fail_usercopy/"
 #define FAIL_NTH	"/proc/thread-self/fail-nth"
+#define MAKE_IT_FAIL	"/proc/thread-self/make-it-fail"
 
 /* Quietly, and also those that may wait. */
 static inline void fault_begin(void)
@@ -22,6 +23,7 @@ static inline void fault_begin(void)
 
 static inline void fault_over(void)
 {
+	write_file(FAILSLAB "probability", "0");
 	write_file(FAILSLAB "ignore-gfp-wait", "Y");
 	write_file(FAILSLAB "verbose", "2");
 	write_file(USERCOPY "verbose", "2");
@@ -55,6 +57,32 @@ static inline int fault_end(int nth_fd)
 	if (len <= 0 || pwrite(nth_fd, "0", 1, 0) != 1)
 		perror("fail-nth");
 	return atoi(text);
+}
+
+/*
+ * From here on all of this thread fail, once they come to @bytes: gives what ends that,
+ * which could not be opened then.
+ */
+static inline int fault_all_from(int bytes)
+{
+	int fd = open(MAKE_IT_FAIL, O_RDWR | O_CLOEXEC);
+
+	write_file(FAILSLAB "task-filter", "Y");
+	write_file(FAILSLAB "interval", "1");
+	write_file(FAILSLAB "times", "-1");
+	write_file(FAILSLAB "probability", "100");
+	write_number(FAILSLAB "space", bytes);
+	if (pwrite(fd, "1", 1, 0) != 1)
+		perror("make-it-fail");
+	return fd;
+}
+
+static inline void fault_all_end(int fd)
+{
+	if (pwrite(fd, "0", 1, 0) != 1)
+		perror("make-it-fail");
+	close(fd);
+	write_file(FAILSLAB "probability", "0");
 }
 
 #endif /* FAULT_H */

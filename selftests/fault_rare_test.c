@@ -152,8 +152,9 @@ static void charged_to_nobody(struct __test_metadata *_metadata, fixture_self(ra
 	int ctx = ctx_derive(self->bg, 0), ret;
 	pid_t pid;
 
-	/* A binding is given back after a grace period. */
-	EXPECT_EQ(0, ctx_bind(self->bg, self->procs));
+	/* Given back after a grace period. */
+	if (request == bind_to)
+		EXPECT_EQ(0, ctx_bind(self->bg, self->procs));
 	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 1));
 	ASSERT_TRUE(write_number(MAX_USER_FILES, 1));
 	pid = spawn();
@@ -213,63 +214,100 @@ TEST_F(rare, first_binding_of_a_user)
 	first_of_a_user(_metadata, self, bind_to);
 }
 
-/* Makes the next number a multiple of @n. */
-static void align_numbers(fixture_self(rare), int n)
+/* Makes the next number a multiple of @n, and gives it. */
+static __u64 align_numbers(fixture_self(rare), int n)
 {
-	int fd;
+	int fd = ctx_derive(self->bg, 0), more;
+	__u64 id = ctx_id(fd);
 
-	do {
-		fd = ctx_derive(self->bg, 0);
-		if ((ctx_id(fd) + 1) % n)
-			close(fd);
-		else
-			n = 1;
-	} while (n > 1);
 	close(fd);
+	for (more = n - 1 - id % n; more; more--, id++)
+		close(ctx_derive(self->bg, 0));
+	return id + 1;
 }
 
-/* Derives with each allocation failing in turn; returns how often that made it fail. */
-static int derive_one(struct __test_metadata *_metadata, fixture_self(rare), int n)
+/* What came of a derivation that was to have number @id: 1 if there was none for it. */
+static int expect_number(struct __test_metadata *_metadata, fixture_self(rare), int fd, __u64 id,
+			 bool *taken)
 {
-	int nth, fd, left = 0, failures = 0;
-	__u64 last;
+	int without = 0;
 
-	align_numbers(self, n);
-	last = ctx_next(self->bg, 0);
-	for (nth = 1; !left; nth++) {
+	if (fd < 0) {
+		EXPECT_EQ(-ENOMEM, fd);
+		EXPECT_EQ(0, ctx_next(self->bg, id - 1));
+		fd = ctx_derive(self->bg, 0);
+		*taken = ctx_id(fd) != id;
+		without = !*taken;
+	}
+	EXPECT_EQ(id + *taken, ctx_id(fd));
+	EXPECT_EQ(id + *taken, ctx_next(self->bg, id - 1));
+	EXPECT_TRUE(is_live(fd));
+	close(fd);
+	return without;
+}
+
+/*
+ * Derives with each allocation failing in turn, until what fails comes after the number.
+ * Returns how often there was none.
+ */
+static int derive_next(struct __test_metadata *_metadata, fixture_self(rare), int n)
+{
+	int nth, fd, left = 0, without = 0;
+	bool taken = false;
+	__u64 id;
+
+	for (nth = 1; !left && !taken; nth++) {
+		id = align_numbers(self, n);
 		fault_from(self->nth_fd, nth);
 		fd = ctx_derive(self->bg, 0);
 		left = fault_end(self->nth_fd);
-		if (fd < 0) {
-			EXPECT_EQ(-ENOMEM, fd);
-			failures++;
-			continue;
-		}
-		if (!left) {
-			close(fd);
-			align_numbers(self, n);
-		}
+		without += expect_number(_metadata, self, fd, id, &taken);
 	}
-	/* It has the number that the others did not get. */
-	EXPECT_EQ(0, ctx_id(fd) % n);
-	EXPECT_EQ(last, ctx_next(self->bg, 0));
-	EXPECT_EQ(ctx_id(fd), ctx_next(self->bg, ctx_id(fd) - 1));
-	EXPECT_EQ(0, ctx_next(self->bg, ctx_id(fd)));
-	EXPECT_TRUE(is_live(fd));
-	close(fd);
-	return failures;
+	return without;
 }
 
-/* 64 share a block, and 64 blocks what they are found by. */
+/* The same with all failing, from one further on each time. */
+static int derive_next_with_less(struct __test_metadata *_metadata, fixture_self(rare), int n)
+{
+	int bytes, fd, all, without = 0;
+	bool taken = false;
+	__u64 id;
+
+	for (bytes = 0; !taken && self->nth_fd >= 0; bytes += 256) {
+		id = align_numbers(self, n);
+		all = fault_all_from(bytes);
+		fd = ctx_derive(self->bg, 0);
+		fault_all_end(all);
+		without += expect_number(_metadata, self, fd, id, &taken);
+	}
+	return without;
+}
+
+/* 64 share a block, and 64 blocks what they are found by, of which one failure is not all. */
 TEST_F(rare, numbers)
 {
 	int plain, block, blocks;
+	pid_t pid;
 
-	plain = derive_one(_metadata, self, 1);
-	block = derive_one(_metadata, self, 64);
-	blocks = derive_one(_metadata, self, 64 * 64);
+	/* Whoever got none is not charged. */
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 1));
+	pid = spawn();
+	if (!pid) {
+		self->nth_fd = fault_open();
+		become(self->user);
+		plain = derive_next(_metadata, self, 1);
+		block = derive_next(_metadata, self, 64);
+		if (self->nth_fd >= 0)
+			EXPECT_EQ(plain + 1, block);
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 65536));
+
+	plain = derive_next_with_less(_metadata, self, 1);
+	block = derive_next_with_less(_metadata, self, 64);
+	blocks = derive_next_with_less(_metadata, self, 64 * 64);
 	if (self->nth_fd >= 0) {
-		EXPECT_LT(0, plain);
 		EXPECT_LT(plain, block);
 		EXPECT_LT(block, blocks);
 	}
@@ -316,41 +354,37 @@ TEST_F(rare, o_async)
 	EXPECT_EQ(self->nth_fd >= 0, failures > 0);
 }
 
-/* What can be read of @path, or a negative errno. */
-static int read_all(const char *path, char *text, size_t size)
+/* What can be read of @fd, or a negative errno. */
+static int read_all(int fd, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len, all = 0;
 
-	if (fd < 0)
-		return -errno;
 	while ((len = read(fd, text + all, size - 1 - all)) > 0)
 		all += len;
 	if (len < 0)
-		all = -errno;
-	close(fd);
-	text[all > 0 ? all : 0] = '\0';
+		return -errno;
+	text[all] = '\0';
 	return all;
 }
 
 /* The path is what takes memory: without it the rest is still told. */
 TEST_F(rare, fdinfo)
 {
-	int nth, len, left = 0, failures = 0, without = 0;
+	int nth, fd, len, left = 0, failures = 0, without = 0;
 	char path[64], text[1000];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->ctx[0]);
 	for (nth = 1; !left; nth++) {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
 		fault_from(self->nth_fd, nth);
-		len = read_all(path, text, sizeof(text));
+		len = read_all(fd, text, sizeof(text));
 		left = fault_end(self->nth_fd);
+		close(fd);
 		if (len < 0) {
 			EXPECT_TRUE(len == -ENOMEM || len == -EFAULT);
 			failures++;
 			continue;
 		}
-		if (!left && !len)
-			continue;
 		EXPECT_NE(NULL, strstr(text, "ctx-id:"));
 		EXPECT_NE(NULL, strstr(text, "ctx-rights:\tcancel,derive,value,observe\n"));
 		EXPECT_NE(NULL, strstr(text, "ctx-state:\tlive\n"));
