@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What debug=1 reports, as it stands in the kernel's log. */
 #include <linux/fs.h>
-#include <linux/fs_struct.h>
 #include <linux/kmsg_dump.h>
-#include <linux/path.h>
-#include <linux/pid.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/task.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/seq_file.h>
@@ -15,33 +11,25 @@
 
 #include "test.h"
 
-/* Kernel threads need not see what is mounted: by the eyes of the first process. */
-static struct file *open_as_init(const char *name, int flags)
-{
-	struct task_struct *init = get_pid_task(find_vpid(1), PIDTYPE_PID);
-	struct file *file;
-	struct path root;
+static struct file *parameter;
 
-	get_fs_root(init->fs, &root);
-	file = file_open_root(&root, name, flags, 0);
-	path_put(&root);
-	put_task_struct(init);
-	return file;
+static int debug_open(struct kunit_suite *suite)
+{
+	parameter = ct_open_in("sysfs", "module/ctx/parameters/debug", O_WRONLY);
+	return PTR_ERR_OR_ZERO(parameter);
 }
 
-static const char parameter[] = "sys/module/ctx/parameters/debug";
+static void debug_close(struct kunit_suite *suite)
+{
+	if (!IS_ERR_OR_NULL(parameter))
+		filp_close(parameter, NULL);
+}
 
 static int debug(char on)
 {
-	struct file *file = open_as_init(parameter, O_WRONLY);
 	loff_t pos = 0;
-	ssize_t written;
 
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	written = kernel_write(file, &on, 1, &pos);
-	filp_close(file, NULL);
-	return written == 1 ? 0 : -EIO;
+	return kernel_write(parameter, &on, 1, &pos) == 1 ? 0 : -EIO;
 }
 
 /* How many lines have @what and then @who in them. */
@@ -90,10 +78,10 @@ static void list(struct kunit *test, struct file *file)
 
 static struct file *open_list(struct kunit *test)
 {
-	struct file *file = open_as_init("sys/kernel/debug/ctx/derived", O_RDONLY);
+	struct file *file = ct_open_in("debugfs", "ctx/derived", O_RDONLY);
 
 	if (IS_ERR(file))
-		kunit_skip(test, "debugfs is not mounted");
+		kunit_skip(test, "this kernel has no debugfs");
 	return file;
 }
 
@@ -124,9 +112,7 @@ static int count_derived(void)
 
 static int debug_init(struct kunit *test)
 {
-	if (debug('1'))
-		kunit_skip(test, "sysfs is not mounted");
-	return 0;
+	return debug('1');
 }
 
 static void debug_exit(struct kunit *test)
@@ -510,6 +496,8 @@ static struct kunit_case debug_cases[] = {
 
 static struct kunit_suite debug_suite = {
 	.name = "ctx_debug",
+	.suite_init = debug_open,
+	.suite_exit = debug_close,
 	.init = debug_init,
 	.exit = debug_exit,
 	.test_cases = debug_cases,

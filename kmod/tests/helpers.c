@@ -6,6 +6,7 @@
 #include <linux/fs.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/mount.h>
 #include <linux/preempt.h>
 #include <linux/sched/task.h>
 #include <linux/sched/task_stack.h>
@@ -374,6 +375,23 @@ void ct_partner_stop(struct kunit *test, struct ct_partner *partner)
 	atomic_set(&partner->stop, 1);
 	ct_helper_join(test, &partner->helper);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+struct file *ct_open_in(const char *fs, const char *name, int flags)
+{
+	struct file_system_type *type = get_fs_type(fs);
+	struct vfsmount *mnt;
+	struct file *file;
+
+	if (!type)
+		return ERR_PTR(-ENODEV);
+	mnt = kern_mount(type);
+	module_put(type->owner);
+	if (IS_ERR(mnt))
+		return ERR_CAST(mnt);
+	file = file_open_root_mnt(mnt, name, flags, 0);
+	kern_unmount(mnt);
+	return file;
 }
 
 #ifdef CONFIG_FAULT_INJECTION

@@ -216,6 +216,12 @@ int ct_partner_wait(struct kunit *test, struct ct_partner *partner);
 void ct_partner_stop(struct kunit *test, struct ct_partner *partner);
 
 /*
+ * Opens a file of a file system, mounted or not: kernel threads need not see what is,
+ * and nothing is when suites run that are built into the kernel.
+ */
+struct file *ct_open_in(const char *fs, const char *name, int flags);
+
+/*
  * Between the first two any allocation may be made to fail, quietly: the nth of the
  * current task from the third on. The fourth ends that, and gives what is left of n.
  */

@@ -10,21 +10,12 @@
 
 #define LIST_SIZE	SZ_1M
 
-/* Opened by who loads the module: newer kernel threads see no files at all. */
 static struct file *timer_list;
 
 static int timers_open(struct kunit_suite *suite)
 {
-	timer_list = filp_open("/proc/timer_list", O_RDONLY, 0);
-	return 0;
-}
-
-/* Built into a kernel they run before anything is mounted. */
-static int timers_need_it(struct kunit *test)
-{
-	if (IS_ERR(timer_list))
-		kunit_skip(test, "cannot open /proc/timer_list: %ld", PTR_ERR(timer_list));
-	return 0;
+	timer_list = ct_open_in("proc", "timer_list", O_RDONLY);
+	return PTR_ERR_OR_ZERO(timer_list);
 }
 
 static void timers_close(struct kunit_suite *suite)
@@ -33,7 +24,7 @@ static void timers_close(struct kunit_suite *suite)
 		filp_close(timer_list, NULL);
 }
 
-/* How many timers are armed with a function of our module. */
+/* How many timers are armed with a function of ours: they alone begin with ctx_. */
 static int armed(struct kunit *test)
 {
 	char *list = vzalloc(LIST_SIZE), *at;
@@ -48,7 +39,7 @@ static int armed(struct kunit *test)
 	} while (n > 0);
 	KUNIT_EXPECT_EQ(test, n, (ssize_t)0);
 	KUNIT_EXPECT_GT(test, len, (ssize_t)0);
-	for (at = list; (at = strstr(at, "[ctx]")); at++)
+	for (at = list; (at = strstr(at, ", ctx_")); at++)
 		count++;
 	vfree(list);
 	return count;
@@ -220,7 +211,6 @@ static struct kunit_case timers_cases[] = {
 static struct kunit_suite timers_suite = {
 	.name = "ctx_timers",
 	.suite_init = timers_open,
-	.init = timers_need_it,
 	.suite_exit = timers_close,
 	.test_cases = timers_cases,
 };
