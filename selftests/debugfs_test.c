@@ -212,6 +212,33 @@ TEST_F(debugfs, another_users_with_a_name_of_blanks)
 	EXPECT_EQ(0, find(id, &row));
 }
 
+/* Also of whoever has got past the directories above, which may have another mode. */
+TEST_F(debugfs, for_root_alone)
+{
+	static const char * const names[] = { "tree", "counters", "derived" };
+	int dir = open(DEBUGFS "/ctx", O_PATH | O_DIRECTORY | O_CLOEXEC), fd, i;
+	pid_t pid;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		fd = openat(dir, names[i], O_RDONLY | O_CLOEXEC);
+		EXPECT_LE(0, fd);
+		close(fd);
+	}
+	pid = spawn();
+	if (!pid) {
+		become(4711);
+		for (i = 0; i < 2 * ARRAY_SIZE(names); i++) {
+			if (i == ARRAY_SIZE(names))
+				EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+			EXPECT_EQ(-1, openat(dir, names[i % ARRAY_SIZE(names)], O_RDONLY));
+			EXPECT_EQ(EACCES, errno);
+		}
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	close(dir);
+}
+
 #define MANY	500
 
 struct churn {
