@@ -906,15 +906,72 @@ static void enter_group(struct __test_metadata *_metadata)
 	EXPECT_EQ(9000, dup2(STDERR_FILENO, 9000));
 }
 
+/* Takes as much memory as it is to take, and next to no descriptors. */
+
+static bool make_chain(int bg, const void *value, __u32 len)
+{
+	int fd = ctx_derive(bg, CTX_DERIVE_KEEP), next, i;
+
+	for (i = 0; i < 1000; i++) {
+		next = value ? ctx_with_value(fd, "k", 1, value, len) :
+			       ctx_derive(fd, CTX_DERIVE_KEEP);
+		if (!must(next >= 0))
+			return false;
+		close(fd);
+		fd = next;
+	}
+	return true;
+}
+
+static bool make_contexts(int bg)
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (!make_chain(bg, NULL, 0))
+			return false;
+	return true;
+}
+
+static char value[CTX_VALUE_MAX];
+
+static bool make_values(int bg)
+{
+	memset(value, 'v', sizeof(value));
+	return make_chain(bg, value, sizeof(value)) && make_chain(bg, value, sizeof(value));
+}
+
+static bool make_watches(int bg)
+{
+	int ctx = ctx_derive(bg, 0), event = eventfd(0, EFD_CLOEXEC), i;
+
+	for (i = 0; i < 4000; i++)
+		if (!must(ctx_watch(ctx, event, 0, 0) == 0))
+			return false;
+	return true;
+}
+
+static bool make_on_dones(int bg)
+{
+	static const char data[CTX_ON_DONE_MAX];
+	int ctx = ctx_derive(bg, CTX_DERIVE_KEEP), fds[2], i;
+
+	if (!must(pipe2(fds, O_CLOEXEC) == 0))
+		return false;
+	for (i = 0; i < 1000; i++)
+		if (!must(ctx_on_done(ctx, fds[1], data, sizeof(data)) == 0))
+			return false;
+	return true;
+}
+
 /*
- * The child makes many contexts that take no descriptor, and says when; memory
- * that others give back meanwhile only makes the difference smaller.
+ * A child has it made, and says when; memory that others give back meanwhile only makes
+ * the difference smaller.
  */
 static void expect_charged(struct __test_metadata *_metadata, fixture_self(memory),
-			   const void *value, __u32 len, int chains, long long least)
+			   bool (*make_all)(int bg), long long least)
 {
 	long long before, after;
-	int i, j, fd, next;
 	pid_t pid;
 
 	pid = spawn();
@@ -922,16 +979,7 @@ static void expect_charged(struct __test_metadata *_metadata, fixture_self(memor
 		enter_group(_metadata);
 		EXPECT_TRUE(tell(self->pair[1]));
 		EXPECT_TRUE(hear(self->pair[1]));
-		for (i = 0; i < chains; i++) {
-			fd = ctx_derive(self->bg, CTX_DERIVE_KEEP);
-			for (j = 0; j < 1000; j++) {
-				next = value ? ctx_with_value(fd, "k", 1, value, len) :
-				       ctx_derive(fd, CTX_DERIVE_KEEP);
-				EXPECT_LE(0, next);
-				close(fd);
-				fd = next;
-			}
-		}
+		EXPECT_TRUE(make_all(self->bg));
 		EXPECT_TRUE(tell(self->pair[1]));
 		hear(self->pair[1]);
 		child_exit();
@@ -951,21 +999,27 @@ static void expect_charged(struct __test_metadata *_metadata, fixture_self(memor
 
 TEST_F(memory, of_values_is_charged)
 {
-	static char value[CTX_VALUE_MAX];
-
-	memset(value, 'v', sizeof(value));
-	expect_charged(_metadata, self, value, sizeof(value), 2, 2000 * CTX_VALUE_MAX);
+	expect_charged(_metadata, self, make_values, 2000 * CTX_VALUE_MAX);
 }
 
 TEST_F(memory, of_contexts_is_charged)
 {
-	expect_charged(_metadata, self, NULL, 0, 8, 8000 * 192);
+	expect_charged(_metadata, self, make_contexts, 8000 * 192);
+}
+
+TEST_F(memory, of_watches_is_charged)
+{
+	expect_charged(_metadata, self, make_watches, 4000 * 64);
+}
+
+TEST_F(memory, of_on_dones_is_charged)
+{
+	expect_charged(_metadata, self, make_on_dones, 1000 * CTX_ON_DONE_MAX);
 }
 
 /* The bound of his group ends him, or his request, and nobody else's. */
 TEST_F(memory, beyond_the_groups_bound)
 {
-	static char value[CTX_VALUE_MAX];
 	int other = ctx_derive(self->bg, 0), fd, next, status;
 	pid_t pid;
 
