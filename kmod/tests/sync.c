@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* S5: what ctx_cancel_sync() waits for, and what it does not. */
+/*
+ * S5: what ctx_cancel_sync() waits for, and what it does not. Whether a scope has come
+ * to rest is seen from the outside by waiting for it only: this suite looks inside.
+ */
+#include "../internal.h"
 #include "test.h"
 
 struct slow {
@@ -151,9 +155,18 @@ static void cancel_next_fn(struct ctx *ctx, struct ctx_callback *cb)
 	ctx_cancel(container_of(cb, struct next, cb)->ctx);
 }
 
+/* The two ends of a branch. */
+struct branch {
+	struct ctx *low, *high;
+	int waits_for;		/* the high one, when the interrupt is over */
+};
+
 static void cancel_in_interrupt(void *arg)
 {
-	ctx_cancel(arg);
+	struct branch *branch = arg;
+
+	ctx_cancel(branch->low);
+	branch->waits_for = atomic_read(&ctx_scope(branch->high)->own.busy);
 }
 
 /* A chain of DEEP below @top; the references are on all of them. */
@@ -183,17 +196,23 @@ static void s5_sync_waits_for_what_settles_in_an_interrupt(struct kunit *test)
 	struct ctx *top = ct_cancel(test, ctx_background());
 	static struct ctx *left[DEEP], *right[DEEP];
 	struct next first, second = { .ctx = top };
+	struct branch branch;
 
 	deep_branch(test, top, left);
 	deep_branch(test, top, right);
 	first.ctx = right[DEEP - 1];
 	KUNIT_ASSERT_EQ(test, ctx_callback_add(left[DEEP - 1], &first.cb, cancel_next_fn), 0);
 	KUNIT_ASSERT_EQ(test, ctx_callback_add(right[DEEP - 1], &second.cb, cancel_next_fn), 0);
-	ct_in_hardirq(cancel_in_interrupt, left[DEEP - 1]);
+	branch.low = left[DEEP - 1];
+	branch.high = left[0];
+	ct_in_hardirq(cancel_in_interrupt, &branch);
 	KUNIT_EXPECT_EQ(test, ctx_err(top), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ctx_err(left[DEEP - 2]), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ctx_err(right[DEEP - 2]), -ECANCELED);
+	/* S19: a worker goes up the rest. */
+	KUNIT_EXPECT_EQ(test, branch.waits_for, 1);
 	ctx_cancel_sync(top);
+	KUNIT_EXPECT_EQ(test, atomic_read(&ctx_scope(left[0])->own.busy), 0);
 	put_branch(left);
 	put_branch(right);
 	ctx_put(top);
