@@ -418,6 +418,45 @@ static void s12_bad_arguments_are_refused(struct kunit *test)
 	ctx_put(c);
 }
 
+/* Takes another one off, that is about to run, and once more. */
+struct taker {
+	struct ctx_callback cb;
+	struct ctx *ctx;
+	struct taker *other;
+	bool ran, removed, again;
+};
+
+static void taker_fn(struct ctx *ctx, struct ctx_callback *cb)
+{
+	struct taker *taker = container_of(cb, struct taker, cb), *other = taker->other;
+
+	taker->ran = true;
+	taker->removed = ctx_callback_remove(other->ctx, &other->cb);
+	taker->again = ctx_callback_remove(other->ctx, &other->cb);
+}
+
+static void s12_removed_when_it_is_about_to_run(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct taker takers[2] = { };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		takers[i].ctx = ct_cancel(test, p);
+		takers[i].other = &takers[!i];
+		KUNIT_EXPECT_EQ(test, ctx_callback_add(takers[i].ctx, &takers[i].cb, taker_fn), 0);
+	}
+	ctx_cancel(p);
+	KUNIT_EXPECT_NE(test, takers[0].ran, takers[1].ran);
+	for (i = 0; i < 2; i++) {
+		KUNIT_EXPECT_EQ(test, takers[i].removed, takers[i].ran);
+		KUNIT_EXPECT_FALSE(test, takers[i].again);
+		KUNIT_EXPECT_FALSE(test, ctx_callback_remove_sync(takers[i].ctx, &takers[i].cb));
+		ctx_put(takers[i].ctx);
+	}
+	ctx_put(p);
+}
+
 static struct kunit_case callbacks_cases[] = {
 	KUNIT_CASE(s12_runs_once_in_the_cancellers_context),
 	KUNIT_CASE(s12_fn_gets_the_context_passed_to_add),
@@ -434,6 +473,7 @@ static struct kunit_case callbacks_cases[] = {
 	KUNIT_CASE(s12_a_callback_holds_no_reference),
 	KUNIT_CASE(s12_bad_arguments_are_refused),
 	KUNIT_CASE(s12_only_remove_sync_waits_for_a_run_in_progress),
+	KUNIT_CASE(s12_removed_when_it_is_about_to_run),
 	{ }
 };
 
