@@ -45,18 +45,25 @@ static inline void fault_from(int nth_fd, int nth)
 		perror("fail-nth");
 }
 
-/* To here: what is left of n, 0 if one has failed; 1 where none can. */
+/*
+ * To here: what is left of n, 0 if one has failed; 1 where none can. Where copies fail
+ * too, those made here count: if one of them fails, then there is none left.
+ */
 static inline int fault_end(int nth_fd)
 {
 	char text[16] = {};
-	ssize_t len;
 
-	if (nth_fd < 0)
+	if (nth_fd < 0 || pread(nth_fd, text, sizeof(text) - 1, 0) <= 0)
 		return 1;
-	len = pread(nth_fd, text, sizeof(text) - 1, 0);
-	if (len <= 0 || pwrite(nth_fd, "0", 1, 0) != 1)
+	if (pwrite(nth_fd, "0", 1, 0) != 1 && errno != EFAULT)
 		perror("fail-nth");
 	return atoi(text);
+}
+
+/* What a request says of which an allocation, or a copy, has failed. */
+static inline bool is_fault(int err)
+{
+	return err == -ENOMEM || err == -EFAULT;
 }
 
 /*

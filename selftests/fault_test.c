@@ -200,7 +200,7 @@ TEST_F(fault, each_in_turn)
 			ASSERT_TRUE(make_ctx(self));
 			continue;
 		}
-		EXPECT_TRUE(ret == -ENOMEM || ret == -EFAULT);
+		EXPECT_TRUE(is_fault(ret));
 		EXPECT_EQ(next, next_fd());
 		EXPECT_TRUE(is_live(self->ctx));
 		EXPECT_EQ(0, ctx_info(self->ctx, &info));
