@@ -502,23 +502,6 @@ static u32 ctx_opened_rights(const struct ctx *ctx)
 	return CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE | (ctx_is_scope(ctx) ? CTX_RIGHT_CANCEL : 0);
 }
 
-/* The one with that number, if the current task may open it, with a reference. */
-static struct ctx_user *ctx_user_by_id(u64 id)
-{
-	struct ctx_user *user = id ? ctx_user_next(id - 1) : NULL;
-	int err = -ESRCH;
-
-	if (!user)
-		return ERR_PTR(err);
-	if (ctx_user_id(&user->ctx) == id)
-		err = ctx_user_may_open(user);
-	if (err) {
-		ctx_put(&user->ctx);
-		return ERR_PTR(err);
-	}
-	return user;
-}
-
 /* What the caller runs under: without a say in how long, whoever bound it. */
 static long ctx_open_ambient(u32 wanted)
 {
@@ -552,25 +535,18 @@ static long ctx_ioc_open(struct ctx_file *cf, union ctx_arg *arg)
 	return ctx_install(&user->ctx, wanted ?: rights, NULL, 0);
 }
 
-/* Passes by what others made: however much that is, it can be interrupted. */
+/* Passes by what others made. */
 static long ctx_ioc_next(struct ctx_file *cf, union ctx_arg *arg)
 {
 	struct ctx_user *user;
-	bool found = false;
 
 	if (arg->next.flags)
 		return -EINVAL;
-	while (!found) {
-		user = ctx_user_next(arg->next.id);
-		if (!user)
-			return -ENOENT;
-		arg->next.id = ctx_user_id(&user->ctx);
-		found = !ctx_user_may_open(user);
-		ctx_put(&user->ctx);
-		if (!found && fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
+	user = ctx_user_next(arg->next.id, true);
+	if (IS_ERR_OR_NULL(user))
+		return user ? PTR_ERR(user) : -ENOENT;
+	arg->next.id = ctx_user_id(&user->ctx);
+	ctx_put(&user->ctx);
 	return 0;
 }
 

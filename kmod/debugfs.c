@@ -144,24 +144,24 @@ static int ctx_tree_show(struct seq_file *m, void *v)
 /* A position is 0 for the heading, then a number from which on to look. */
 static void *ctx_tree_start(struct seq_file *m, loff_t *pos)
 {
-	return *pos ? ctx_user_next(*pos - 1) : SEQ_START_TOKEN;
+	return *pos ? ctx_user_next(*pos - 1, false) : SEQ_START_TOKEN;
 }
 
 static void ctx_tree_stop(struct seq_file *m, void *v)
 {
 	struct ctx_user *user = v;
 
-	if (user && v != SEQ_START_TOKEN)
+	if (!IS_ERR_OR_NULL(user) && v != SEQ_START_TOKEN)
 		ctx_put(&user->ctx);
 }
 
 static void *ctx_tree_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	const u64 last = v == SEQ_START_TOKEN ? 0 : ctx_user_id(&((struct ctx_user *)v)->ctx);
-	struct ctx_user *next = ctx_user_next(last);
+	struct ctx_user *next = ctx_user_next(last, false);
 
 	ctx_tree_stop(m, v);
-	*pos = next ? ctx_user_id(&next->ctx) : last + 1;
+	*pos = IS_ERR_OR_NULL(next) ? last + 1 : ctx_user_id(&next->ctx);
 	return next;
 }
 

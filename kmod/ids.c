@@ -95,16 +95,29 @@ u64 ctx_user_id(const struct ctx *ctx)
 	return user ? user->block->first + user->slot : 0;
 }
 
-/* The first one of @block from @id on, with a reference; moves @id past what it saw. */
-static struct ctx_user *ctx_id_pick(struct ctx_id_block *block, u64 *id)
+/* Under ctx_account_lock. */
+static struct ctx_user *ctx_id_look(struct ctx_id_block *block, unsigned int slot)
+{
+	/* Pairs with the release in ctx_id_publish(). */
+	struct ctx_user *user = smp_load_acquire(&block->users[slot]);
+
+	return user && refcount_read(&user->ctx.ref) ? user : NULL;
+}
+
+/*
+ * The first one of @block from @id on, with a reference; moves @id past what it saw.
+ * @mine: those only that the current task may open. Whoever may not is not to have a
+ * reference for a moment either: with one more, a context cannot be linked.
+ */
+static struct ctx_user *ctx_id_pick(struct ctx_id_block *block, u64 *id, bool mine)
 {
 	unsigned int slot = max(*id, block->first) - block->first;
 
 	for (; slot < CTX_ID_BLOCK; slot++) {
-		/* Pairs with the release in ctx_id_publish(). */
-		struct ctx_user *user = smp_load_acquire(&block->users[slot]);
+		struct ctx_user *user = ctx_id_look(block, slot);
 
-		if (user && refcount_inc_not_zero(&user->ctx.ref))
+		if (user && (!mine || !ctx_user_may_open(user)) &&
+		    refcount_inc_not_zero(&user->ctx.ref))
 			return user;
 	}
 	*id = block->first + CTX_ID_BLOCK;
@@ -112,7 +125,7 @@ static struct ctx_user *ctx_id_pick(struct ctx_id_block *block, u64 *id)
 }
 
 /* Looks through one block, for the sake of interrupts. Returns false past the last. */
-static bool ctx_id_step(u64 *id, struct ctx_user **user)
+static bool ctx_id_step(u64 *id, struct ctx_user **user, bool mine)
 {
 	unsigned long index = *id / CTX_ID_BLOCK;
 	struct ctx_id_block *block;
@@ -122,22 +135,50 @@ static bool ctx_id_step(u64 *id, struct ctx_user **user)
 	block = *id > ctx_id_last ? NULL :
 		xa_find(&ctx_id_blocks, &index, ULONG_MAX, XA_PRESENT);
 	if (block)
-		*user = ctx_id_pick(block, id);
+		*user = ctx_id_pick(block, id, mine);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	return block;
 }
 
-/* The context with the lowest number above @after, with a reference, or NULL. */
-struct ctx_user *ctx_user_next(u64 after)
+/*
+ * The context with the lowest number above @after, with a reference, or NULL; @mine: see
+ * ctx_id_pick(). However many there are to be passed by, a killed task stops: -EINTR.
+ */
+struct ctx_user *ctx_user_next(u64 after, bool mine)
 {
 	struct ctx_user *user = NULL;
 	u64 id = after + 1;
 
 	if (!id)
 		return NULL;
-	while (!user && ctx_id_step(&id, &user))
-		;
+	while (!user && ctx_id_step(&id, &user, mine)) {
+		if (!user && fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+		cond_resched();
+	}
 	return user;
+}
+
+/* The one with that number, with a reference; -ESRCH, or -EPERM if he may not open it. */
+struct ctx_user *ctx_user_by_id(u64 id)
+{
+	struct ctx_id_block *block;
+	struct ctx_user *user;
+	unsigned long flags;
+	int err = -ESRCH;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	block = xa_load(&ctx_id_blocks, id / CTX_ID_BLOCK);
+	/* An index that does not fit into a long is that of another block. */
+	if (block && id - block->first >= CTX_ID_BLOCK)
+		block = NULL;
+	user = block ? ctx_id_look(block, id - block->first) : NULL;
+	if (user)
+		err = ctx_user_may_open(user);
+	if (!err && !refcount_inc_not_zero(&user->ctx.ref))
+		err = -ESRCH;
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	return err ? ERR_PTR(err) : user;
 }
 
 int ctx_ids_init(void)

@@ -832,8 +832,14 @@ bool ctx_is_eventfd(struct file *file);
 bool ctx_is_pipe(struct file *file);
 bool ctx_is_inet(struct file *file);
 bool ctx_poll_ready(struct file *file, __poll_t events);
+void ctx_poll_detach(struct ctx_source *source);
 int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cause,
 		    struct ctx_source *source, bool counted);
+
+/* linger.c */
+void ctx_file_put(struct file *file);
+int ctx_linger_init(void);
+void ctx_linger_exit(void);
 
 /* deadline.c */
 #define CTX_NEVER	KTIME_MAX
@@ -960,7 +966,8 @@ int ctx_id_take(struct ctx_user *user);
 void ctx_id_drop(struct ctx_user *user);
 void ctx_id_publish(struct ctx_user *user);
 u64 ctx_user_id(const struct ctx *ctx);
-struct ctx_user *ctx_user_next(u64 after);
+struct ctx_user *ctx_user_next(u64 after, bool mine);
+struct ctx_user *ctx_user_by_id(u64 id);
 
 int ctx_user_init(void);
 void ctx_user_exit(void);

@@ -45,6 +45,7 @@ static const struct ctx_part {
 	{ ctx_tree_init, ctx_tree_exit },
 	{ ctx_after_init, ctx_after_exit },
 	{ ctx_cancel_init, ctx_cancel_exit },
+	{ ctx_linger_init, ctx_linger_exit },
 	{ ctx_source_init, ctx_source_exit },
 	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },

@@ -16,9 +16,11 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <linux/memcontrol.h>
 #include <linux/net.h>
 #include <linux/overflow.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 #include <net/sock.h>
 #include <uapi/linux/ctx.h>
@@ -52,6 +54,7 @@ struct ctx_on_done {
 	bool admitted;
 	struct ctx_account *account;
 	const struct cred *cred;
+	struct mem_cgroup *memcg;	/* is charged for pages of pipes; NULL: nobody is */
 	struct file *file;
 	u32 len;
 	u8 data[];
@@ -59,10 +62,12 @@ struct ctx_on_done {
 
 enum ctx_on_done_queue {
 	CTX_QUEUE_WRITE,
-	CTX_QUEUE_KILL,		/* whose turn does not depend on anybody's pipe */
+	CTX_QUEUE_SIGNAL,	/* whose turn does not depend on anybody's pipe */
+	CTX_QUEUE_KILL,		/* ... nor on how many are signalled */
+	CTX_QUEUES
 };
 
-static struct workqueue_struct *ctx_on_done_wq[2];
+static struct workqueue_struct *ctx_on_done_wq[CTX_QUEUES];
 
 /* One kind of file that may be written to. */
 struct ctx_on_done_kind {
@@ -133,6 +138,7 @@ static const struct ctx_on_done_kind ctx_on_done_kinds[] = {
 		.name = "eventfd",
 		.is = ctx_is_eventfd,
 		.write = ctx_write_eventfd,
+		.queue = CTX_QUEUE_SIGNAL,
 	}, {
 		.name = "pipe",
 		.is = ctx_is_pipe,
@@ -184,7 +190,8 @@ static void ctx_on_dones_put(struct ctx_on_dones *on_dones)
 /* In any context but a hard interrupt. */
 static void ctx_on_done_free(struct ctx_on_done *od)
 {
-	fput(od->file);
+	ctx_file_put(od->file);
+	mem_cgroup_put(od->memcg);
 	put_cred(od->cred);
 	ctx_account_uncharge(CTX_CHARGE_FILE, od->account);
 	if (od->on_dones)
@@ -223,6 +230,7 @@ static void ctx_on_done_next(struct ctx_on_done *od)
 static void ctx_on_done_work(struct work_struct *work)
 {
 	struct ctx_on_done *od = container_of(work, struct ctx_on_done, work);
+	struct mem_cgroup *old_memcg;
 	const struct cred *old;
 	int err;
 
@@ -230,7 +238,9 @@ static void ctx_on_done_work(struct work_struct *work)
 	    !ctx_account_write_begin(od->account, &od->parked))
 		return;
 	old = override_creds(od->cred);
+	old_memcg = set_active_memcg(od->memcg);
 	err = od->kind->write(od);
+	set_active_memcg(old_memcg);
 	revert_creds(old);
 	if (od->kind->may_stall)
 		ctx_on_done_next(od);
@@ -297,6 +307,7 @@ static struct ctx_on_done *ctx_on_done_make(const struct ctx_on_done_kind *kind,
 		goto err_uncharge;
 	}
 	od->cred = get_current_cred();
+	od->memcg = get_mem_cgroup_from_mm(current->mm);
 	od->kind = kind;
 	od->on_dones = NULL;
 	od->admitted = false;
@@ -454,10 +465,13 @@ int ctx_on_done_init(void)
 	 */
 	ctx_on_done_wq[CTX_QUEUE_WRITE] = alloc_workqueue("ctx_on_done", WQ_UNBOUND,
 							  WQ_MAX_ACTIVE);
+	ctx_on_done_wq[CTX_QUEUE_SIGNAL] = alloc_workqueue("ctx_signal", WQ_UNBOUND |
+							   WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
 	/* Before what is to be killed: that may be what keeps the CPUs or memory busy. */
 	ctx_on_done_wq[CTX_QUEUE_KILL] = alloc_workqueue("ctx_kill", WQ_UNBOUND | WQ_HIGHPRI |
 							 WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
-	if (ctx_on_done_wq[CTX_QUEUE_WRITE] && ctx_on_done_wq[CTX_QUEUE_KILL])
+	if (ctx_on_done_wq[CTX_QUEUE_WRITE] && ctx_on_done_wq[CTX_QUEUE_SIGNAL] &&
+	    ctx_on_done_wq[CTX_QUEUE_KILL])
 		return 0;
 	ctx_on_done_exit();
 	return -ENOMEM;

@@ -73,8 +73,6 @@ bool ctx_is_inet(struct file *file)
 	return sock && (sock->sk->sk_family == AF_INET || sock->sk->sk_family == AF_INET6);
 }
 
-static void ctx_poll_detach(struct ctx_source *source);
-
 static const struct ctx_poll_kind {
 	bool (*is)(struct file *file);
 	struct ctx_source_ops ops;
@@ -144,13 +142,13 @@ static void ctx_poll_unhook(struct ctx_source_hook *hook)
 	rcu_read_unlock();
 }
 
-static void ctx_poll_detach(struct ctx_source *source)
+/* The file stays, until nobody has the source to ask it. */
+void ctx_poll_detach(struct ctx_source *source)
 {
 	int i;
 
 	for (i = 0; i < min_t(int, source->poll.nr_hooks, ARRAY_SIZE(source->poll.hooks)); i++)
 		ctx_poll_unhook(&source->poll.hooks[i]);
-	fput(source->poll.file);
 }
 
 struct ctx_poll_table {

@@ -101,7 +101,7 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	fired->asked = source;
 	raw_spin_unlock_irq(&fired->lock);
 	ready = ctx_poll_ready(file, events);
-	fput(file);
+	ctx_file_put(file);
 	raw_spin_lock_irq(&fired->lock);
 	if (!fired->asked)
 		return false;
@@ -356,6 +356,9 @@ bool ctx_source_detach(struct ctx_source *source)
 	 */
 	shot = unlikely(smp_load_acquire(&source->state) != CTX_SOURCE_ARMED) &&
 	       ctx_source_withdraw(source);
+	/* Not before: whoever asks takes a reference of his own, of ours. */
+	if (source->ops->detach == ctx_poll_detach)
+		ctx_file_put(source->poll.file);
 	source->ctx = NULL;
 	source->state = CTX_SOURCE_OFF;
 	if (source->counted) {

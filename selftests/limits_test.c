@@ -964,6 +964,28 @@ static bool make_on_dones(int bg)
 	return true;
 }
 
+#define FULL_PIPES	40
+
+/* What is left of those is what they have written. */
+static bool fill_pipes(int bg)
+{
+	static const char data[CTX_ON_DONE_MAX];
+	int ctx, fds[2], i, j;
+
+	for (i = 0; i < FULL_PIPES; i++) {
+		ctx = ctx_derive(bg, 0);
+		if (!must(pipe2(fds, O_CLOEXEC) == 0))
+			return false;
+		for (j = 0; j < 16; j++)
+			if (!must(ctx_on_done(ctx, fds[1], data, sizeof(data)) == 0))
+				return false;
+		if (!must(ctx_cancel(ctx, 0) == 0) || !must(written(ctx) == 0))
+			return false;
+		close(ctx);
+	}
+	return true;
+}
+
 /*
  * A child has it made, and says when; memory that others give back meanwhile only makes
  * the difference smaller.
@@ -1015,6 +1037,11 @@ TEST_F(memory, of_watches_is_charged)
 TEST_F(memory, of_on_dones_is_charged)
 {
 	expect_charged(_metadata, self, make_on_dones, 1000 * CTX_ON_DONE_MAX);
+}
+
+TEST_F(memory, of_what_on_dones_have_written_is_charged)
+{
+	expect_charged(_metadata, self, fill_pipes, FULL_PIPES * 16 * CTX_ON_DONE_MAX);
 }
 
 /* The bound of his group ends him, or his request, and nobody else's. */

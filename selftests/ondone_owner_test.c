@@ -544,10 +544,10 @@ TEST_F(owner, nobody_within_holds_up_who_made_it)
 	close(ctx);
 }
 
-/* Not even users who together do keep all workers busy. */
+/* Not even users who together do keep all workers busy: nor what cannot be held up. */
 TEST_F(owner, nobody_holds_up_a_kill)
 {
-	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd, i;
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), fd, event, i;
 	struct stall stall;
 
 	if (!stall_init(&stall))
@@ -558,7 +558,9 @@ TEST_F(owner, nobody_holds_up_a_kill)
 	EXPECT_EQ(0, ctx_cancel(ctx, 0));
 
 	fd = open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+	event = eventfd(0, EFD_CLOEXEC);
 	EXPECT_EQ(0, ctx_on_done(mine, fd, NULL, 0));
+	EXPECT_EQ(0, ctx_on_done(mine, event, NULL, 0));
 	EXPECT_EQ(0, ctx_cancel(mine, 0));
 	EXPECT_EQ(0, written(mine));
 
@@ -566,6 +568,7 @@ TEST_F(owner, nobody_holds_up_a_kill)
 	EXPECT_EQ(0, written(ctx));
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
+	close(event);
 	close(fd);
 	close(mine);
 	close(ctx);

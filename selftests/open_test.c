@@ -351,6 +351,32 @@ TEST_F(number, s7_listing_while_they_come_and_go)
 	EXPECT_EQ(0, ctx_next(self->bg, self->id));
 }
 
+/* Whoever may not open them has no part in them for a moment, which a link would notice. */
+TEST_F(number, looking_for_others_does_not_stand_in_their_way)
+{
+	int other = ctx_derive(self->bg, 0), ctx, i;
+	pid_t pid;
+
+	pid = spawn();
+	if (!pid) {
+		become(2001);
+		tell(self->pair[1]);
+		for (;;)
+			ctx_next(self->bg, 0);
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	for (i = 0; i < 2000; i++) {
+		ctx = ctx_derive(self->bg, 0);
+		/* From here on it can be linked by who has all of it. */
+		close(ctx_derive(ctx, 0));
+		EXPECT_EQ(0, ctx_link(ctx, other));
+		close(ctx);
+	}
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	close(other);
+}
+
 TEST_F(number, bad_arguments)
 {
 	struct ctx_ioc_open open = { .size = sizeof(open), .id = self->id };

@@ -1083,4 +1083,72 @@ TEST_F(watch, gone_while_it_is_woken)
 	}
 }
 
+/* The same of a file that nobody else has, while the context ends: what wakes is the other end. */
+TEST_F(watch, ends_while_its_only_file_is_woken)
+{
+	struct racer racer;
+	pthread_barrier_t start;
+	int round, pipe[2];
+
+	for (round = 0; round < 1000; round++) {
+		ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
+		racer = (struct racer){
+			.start = &start,
+			.ctx = ctx_derive(self->bg, 0),
+			.event = pipe[1],
+		};
+		ASSERT_EQ(0, ctx_watch(racer.ctx, pipe[0], 0, EIO));
+		close(pipe[0]);
+		ASSERT_EQ(0, pthread_barrier_init(&start, NULL, 2));
+		ASSERT_EQ(0, pthread_create(&racer.thread, NULL, race_add, &racer));
+		pthread_barrier_wait(&start);
+		ctx_cancel(racer.ctx, EPERM);
+		pthread_join(racer.thread, NULL);
+		ASSERT_TRUE(wait_ready(racer.ctx));
+		pthread_barrier_destroy(&start);
+		close(racer.ctx);
+		close(pipe[1]);
+	}
+}
+
+/* A socket that has more to send than is taken, and whose close would wait for that. */
+static int make_lingering(struct subject *subject)
+{
+	static const struct linger linger = { .l_onoff = 1, .l_linger = 100000 };
+	static char data[65536];
+
+	tcp_make(subject);
+	while (send(subject->fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	return setsockopt(subject->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+/*
+ * What its owner closed does not linger: behind it would wait all that the kernel
+ * releases for its own threads, as it does what is watched last here.
+ */
+TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
+{
+	struct subject subject = { .fd = -1, .other = -1, .third = -1 };
+	struct pollfd poll_fd;
+	int pipe[2];
+
+	ASSERT_EQ(0, make_lingering(&subject));
+	ASSERT_EQ(0, ctx_watch(self->ctx, subject.fd, EPOLLPRI, 0));
+	close(subject.fd);
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
+	close(self->ctx);
+	self->ctx = ctx_derive(self->bg, 0);
+	ASSERT_EQ(0, ctx_watch(self->ctx, pipe[0], 0, 0));
+	close(pipe[0]);
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	poll_fd = (struct pollfd){ .fd = pipe[1] };
+	EXPECT_EQ(1, poll(&poll_fd, 1, -1));
+	EXPECT_EQ(POLLERR, poll_fd.revents);
+	close(pipe[1]);
+	close(subject.other);
+	close(subject.third);
+}
+
 TEST_HARNESS_MAIN
