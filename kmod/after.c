@@ -98,10 +98,10 @@ static void ctx_after_fire(struct ctx *ctx, struct ctx_callback *cb)
  * @fn: called once on a workqueue, when @ctx is done; at once if it is done
  *	already; never if it never is; may sleep, and may free @after
  *
- * Ordering: what was written before the cancellation is visible to @fn (S13,
- * S16).
+ * Ordering: what was written before the cancellation, or before this call, is visible
+ * to @fn (S13, S16).
  *
- * Context: Any but NMI, under spinlocks and with interrupts off too.
+ * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  */
 void ctx_after_func(struct ctx *ctx, struct ctx_after *after, void (*fn)(struct ctx_after *after))
 {
@@ -156,7 +156,9 @@ static bool ctx_after_unqueue(struct ctx_after *after)
  *
  * Does not wait: if it returns false the function may be running (S13).
  *
- * Context: Process or softirq, under spinlocks too.
+ * Ordering: none with what the function wrote, if it has run.
+ *
+ * Context: Process or softirq, under spinlocks too (S18).
  * Return: true if it will not run, also if it was stopped before; false if it
  * has begun or is about to.
  */
@@ -197,7 +199,10 @@ static bool ctx_after_is_over(struct ctx_after *after)
  *
  * Called from the after-func itself it does not wait (S13).
  *
- * Context: Process; sleeps.
+ * Ordering: on false, what the function wrote is visible, unless that is inside it. On
+ * return @after is not touched any more.
+ *
+ * Context: Process; sleeps (S18).
  * Return: true if it will not run; false if it has run.
  */
 bool ctx_after_stop_sync(struct ctx_after *after)

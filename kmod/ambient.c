@@ -304,7 +304,10 @@ void ctx_ambient_exit(void)
  * for each level of cgroups, and takes no lock. A binding made before is seen; one
  * that is made meanwhile, as well as a move of @task, may or may not be.
  *
- * Context: Any but NMI.
+ * Ordering: whoever knows of a binding, by way of anything that orders, sees it.
+ * Nothing else is ordered by this: not what was written before the binding was made.
+ *
+ * Context: Any but NMI (S18).
  * Return: the context, with a reference for the caller; ctx_background() where
  * nothing is bound, or the kernel has no cgroups. Never an error.
  */

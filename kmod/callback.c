@@ -162,7 +162,8 @@ enum ctx_ran ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
  *	sleep, and is called in the canceller's context, which may be a hard
  *	interrupt, or in a worker; without any lock of ours
  *
- * Ordering: what was written before the cancellation is visible to @fn (S16).
+ * Ordering: what was written before the cancellation, or before this call, is visible
+ * to @fn (S16). -ENOENT by itself orders nothing; ctx_err() does.
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  * Return: 0, also on a context that is never done, where @fn will not run;
@@ -234,6 +235,8 @@ static __always_inline enum ctx_removal ctx_callback_take(struct ctx_scope *scop
  *
  * Does not wait: if it returns false the callback may be running (S12).
  *
+ * Ordering: none with what the function wrote, if it has run.
+ *
  * Context: Any but NMI, under spinlocks, and from callbacks too (S18).
  * Return: true if this kept it from running; false if it was not registered or
  * had begun.
@@ -279,7 +282,10 @@ static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_c
  * Called from inside that very callback it does not wait (S12). Otherwise, when
  * this returns, the callback does not run and never will.
  *
- * Context: Process; sleeps. From inside that callback: any.
+ * Ordering: what the function wrote, if it has run, is visible on return, unless that
+ * is inside it; and @cb is not touched any more.
+ *
+ * Context: Process; sleeps (S18). From inside that callback: any.
  * Return: as ctx_callback_remove().
  */
 bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)

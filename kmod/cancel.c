@@ -651,6 +651,11 @@ static const struct ctx_by ctx_by_caller = {
  * callbacks run here, without any lock held. It never yields, and keeps
  * interrupts off for a bounded number of steps only (S19).
  *
+ * Ordering: what the one who won wrote before is visible to whoever sees @ctx, or what
+ * was cancelled with it, done, is woken from a wait on it, or runs as a callback or
+ * after-func of it (S16), and on return to every caller. A call that does not win
+ * publishes nothing.
+ *
  * Context: Any but NMI, under spinlocks and with interrupts off too. On
  * PREEMPT_RT, in atomic context, only @ctx itself is done on return (S18).
  */
@@ -670,6 +675,8 @@ EXPORT_SYMBOL_GPL(ctx_cancel);
  * @cause: what ctx_cause() will say: an errno, -MAX_ERRNO to -1
  *
  * As ctx_cancel() otherwise (S3, S10).
+ *
+ * Ordering: as with ctx_cancel().
  *
  * Context: As ctx_cancel().
  * Return: 0, also if it was done already, for roots, NULL and ERR_PTR; -EINVAL
@@ -696,6 +703,8 @@ EXPORT_SYMBOL_GPL(ctx_cancel_cause);
  *
  * @ctx itself is done on return. Its waiters, callbacks and descendants follow
  * from a workqueue (S5).
+ *
+ * Ordering: as with ctx_cancel().
  *
  * Context: As ctx_cancel(), in a bounded time whatever the size of the tree.
  */
@@ -728,7 +737,10 @@ static void ctx_wait_settled(struct ctx_scope *scope)
  * Called from a callback it does not wait at all, and called from an after-func
  * of that subtree not for that one; either is reported once.
  *
- * Context: Process; sleeps.
+ * Ordering: as with ctx_cancel(); and what those callbacks and after-funcs wrote is
+ * visible on return.
+ *
+ * Context: Process; sleeps (S18).
  */
 void ctx_cancel_sync(struct ctx *ctx)
 {
@@ -754,7 +766,9 @@ EXPORT_SYMBOL_GPL(ctx_cancel_sync);
  * ctx_cause - say why a context is done
  * @ctx: the context; the caller holds a reference
  *
- * Context: Any but NMI. Ordering as with ctx_err().
+ * Ordering: as with ctx_err(), if it says that @ctx is done.
+ *
+ * Context: Any but NMI (S18).
  * Return: 0 while it is live; then the cause that was given to the cancellation
  * that reached it, else the error (S10).
  */
@@ -772,7 +786,9 @@ EXPORT_SYMBOL_GPL(ctx_cause);
  *	context that is reported
  * @origin: where to put it; untouched on error
  *
- * Context: Any but NMI. Ordering as with ctx_err().
+ * Ordering: as with ctx_err(), if it says that @ctx is done.
+ *
+ * Context: Any but NMI (S18).
  * Return: 0, or -EAGAIN while it is not done (S11).
  */
 int ctx_origin(const struct ctx *ctx, struct ctx_origin *origin)

@@ -94,12 +94,12 @@ ktime_t ctx_effective_deadline(const struct ctx_scope *scope)
 /**
  * ctx_deadline - say when a context will be done at the latest
  * @ctx: the context; the caller holds a reference
- * @deadline: where to put the time, in CLOCK_MONOTONIC; may be NULL
+ * @deadline: where to put the time, in ns of CLOCK_MONOTONIC; may be NULL
  *
  * The earliest deadline of @ctx and what is above it (S8). It stays the same
  * when @ctx is done.
  *
- * Context: Any but NMI.
+ * Context: Any but NMI (S18).
  * Return: whether there is one; @deadline is untouched otherwise.
  */
 bool ctx_deadline(const struct ctx *ctx, ktime_t *deadline)
@@ -258,7 +258,7 @@ static __always_inline struct ctx *ctx_derive_deadline(struct ctx *parent, ktime
 /**
  * ctx_with_deadline_cause - derive a context that ends by itself, saying why
  * @parent: what it is derived from; as with ctx_with_cancel()
- * @deadline: when, in CLOCK_MONOTONIC; KTIME_MAX for no deadline; one that has
+ * @deadline: when, in ns of CLOCK_MONOTONIC; KTIME_MAX for no deadline; one that has
  *	passed makes it done at birth, unless @parent is done already
  * @cause: what ctx_cause() will say if this deadline ends it: an errno,
  *	-MAX_ERRNO to -1
@@ -267,6 +267,9 @@ static __always_inline struct ctx *ctx_derive_deadline(struct ctx *parent, ktime
  * The earlier of this and the parent's deadline holds; if they are equal, with
  * the parent's cause (S8). It never ends early. When it does, by this, ctx_err()
  * is -ETIMEDOUT; when it is cancelled first the timer is gone at once.
+ *
+ * Ordering: as with ctx_with_cancel(). A deadline publishes nothing: nobody wrote
+ * before it.
  *
  * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for
@@ -281,10 +284,12 @@ EXPORT_SYMBOL_GPL(ctx_with_deadline_cause);
 /**
  * ctx_with_deadline - derive a context that ends by itself
  * @parent: what it is derived from; as with ctx_with_cancel()
- * @deadline: when, in CLOCK_MONOTONIC
+ * @deadline: when, in ns of CLOCK_MONOTONIC; KTIME_MAX for no deadline
  * @gfp: how to allocate
  *
  * As ctx_with_deadline_cause() with -ETIMEDOUT as the cause (S8).
+ *
+ * Ordering: as with ctx_with_deadline_cause().
  *
  * Context: As ctx_with_deadline_cause().
  * Return: as ctx_with_deadline_cause().
@@ -298,12 +303,14 @@ EXPORT_SYMBOL_GPL(ctx_with_deadline);
 /**
  * ctx_with_timeout_cause - derive a context that ends after a time, saying why
  * @parent: what it is derived from; as with ctx_with_cancel()
- * @timeout: the time from now; 0 or less makes it done at birth; KTIME_MAX, or
+ * @timeout: the time from now, in ns; 0 or less makes it done at birth; KTIME_MAX, or
  *	what is too long to be counted, is no deadline
  * @cause: as with ctx_with_deadline_cause()
  * @gfp: how to allocate
  *
  * As ctx_with_deadline_cause() otherwise (S8).
+ *
+ * Ordering: as with ctx_with_deadline_cause().
  *
  * Context: As ctx_with_deadline_cause().
  * Return: as ctx_with_deadline_cause().
@@ -325,10 +332,12 @@ EXPORT_SYMBOL_GPL(ctx_with_timeout_cause);
 /**
  * ctx_with_timeout - derive a context that ends after a time
  * @parent: what it is derived from; as with ctx_with_cancel()
- * @timeout: the time from now
+ * @timeout: the time from now, in ns; as with ctx_with_timeout_cause()
  * @gfp: how to allocate
  *
  * As ctx_with_timeout_cause() with -ETIMEDOUT as the cause (S8).
+ *
+ * Ordering: as with ctx_with_deadline_cause().
  *
  * Context: As ctx_with_deadline_cause().
  * Return: as ctx_with_deadline_cause().

@@ -174,7 +174,10 @@ static int ctx_device_setup(struct ctx_device *device, struct device *dev, struc
  *
  * Where no bus tells of it, as for a device without one, it is cancelled only then.
  *
- * Context: Process; sleeps. Not from a notifier of the device's bus.
+ * Ordering: the remove function sees it done. What was written before the unbinding
+ * began is visible to whoever sees it done by that (S16).
+ *
+ * Context: Process; sleeps (S18). Not from a notifier of the device's bus.
  * Return: the context, which devres holds the reference on: who uses it for longer
  * takes one; ERR_PTR(-EINVAL) for a NULL @dev or @parent; an ERR_PTR @parent;
  * ERR_PTR(-ENOMEM); what bus_register_notifier() returned.

@@ -21,7 +21,7 @@
  * dies, since closing the descriptor cancels it. The reference does not keep that
  * from happening. The descriptor may be closed, or mean something else, at once.
  *
- * Context: Process, on behalf of the task whose descriptor it is.
+ * Context: Process, on behalf of the task whose descriptor it is; may sleep (S18).
  * Return: the context, with a reference for the caller; ctx_background() if the
  * descriptor is that; ERR_PTR(-EBADF) if it is not open, ERR_PTR(-EINVAL) if it is
  * no context, ERR_PTR(-EPERM) if it lacks one of @rights.
@@ -63,7 +63,11 @@ EXPORT_SYMBOL_GPL(ctx_get_from_fd);
  * Another context is as with ctx_link(), with its error, cause and origin: @events and
  * @cause make no difference. It is not the file that is kept, but that context.
  *
- * Context: Process; may sleep. Detaching does not.
+ * Ordering: what was written before the file became ready is visible to whoever sees
+ * @ctx done by it only as far as asking that file, as poll(2) does, orders it. Another
+ * context is as with ctx_link().
+ *
+ * Context: Process; may sleep (S18). Detaching does not.
  * Return: 0; -ENOENT if @ctx is done already; -EINVAL for another kind of file, which
  * might hold references on others, for other @events or another @cause, and as
  * ctx_source_attach(); -EPERM for a context without the right; -EBUSY and -ELOOP as
@@ -141,7 +145,7 @@ static int ctx_install_owner(struct ctx *ctx, u32 rights, u32 flags)
  * likes, with all that is above it. So the release function of a value above must not
  * be in a module that can go away before.
  *
- * Context: Process; sleeps.
+ * Context: Process; sleeps (S18).
  * Return: the new descriptor, which is open from here on: whoever fails after this
  * cannot take it back; -EINVAL for NULL or for @rights or @flags that are unknown or
  * do not fit; -EMFILE, -ENFILE, -ENOMEM.

@@ -36,6 +36,9 @@ static const struct ctx_source_ops ctx_fence_ops = {
  * If the fence was signalled already, @ctx is done when this returns; its callbacks
  * follow from a worker. The fence's signalling is enabled.
  *
+ * Ordering: what was written before the fence was signalled is visible to whoever sees
+ * @ctx done by it (S16).
+ *
  * Context: Any but NMI in which dma_fence_add_callback() may be called; not under the
  * fence's lock.
  * Return: 0; -ENOENT if @ctx is done already; -EINVAL for another @cause, and as

@@ -178,7 +178,7 @@ static bool ctx_group_is_inside(const struct ctx_group *group)
  * The group has a child context of @parent, which all its threads are given. It is
  * given back with ctx_group_put().
  *
- * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context.
+ * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the group, without threads and without a limit; an ERR_PTR @parent;
  * ERR_PTR(-EINVAL) for a NULL @parent; ERR_PTR(-ENOMEM).
  */
@@ -279,7 +279,7 @@ static int ctx_group_run_in(struct ctx_group *group, unsigned int state,
 
 /**
  * ctx_group_run - run a function in a new thread of a group
- * @group: the group
+ * @group: the group, which the caller keeps from being given back, or is a thread of
  * @fn: the function; it gets the group's context, and returns when it sees that
  *	done, or when it likes; what it returns, if it is not 0, and the first of its
  *	group, cancels the group, as its cause if it is a negative errno, and is
@@ -294,12 +294,15 @@ static int ctx_group_run_in(struct ctx_group *group, unsigned int state,
  * The group's own threads may run others; at the limit, each of them that waits for
  * room takes some.
  *
- * Context: Process; sleeps.
+ * Ordering: what was written before is visible to @fn; and so is what those functions
+ * wrote that had returned before there was room for it. If it ends with the error of
+ * the group, as with ctx_wait() (S16).
+ *
+ * Context: Process; sleeps (S18).
  * Return: 0: @fn runs. Else it does not, and nothing is left of the attempt: the
- * group's error, -ECANCELED or -ETIMEDOUT, if that ended the wait; -ERESTARTSYS if
- * a signal did; -ENOMEM; -EAGAIN if the kernel makes no more threads; -EINTR if the
- * caller was killed meanwhile; -EINVAL for a NULL @group, @fn or @fmt; the error of an
- * ERR_PTR @group.
+ * group's error, -ECANCELED or -ETIMEDOUT, if that ended the wait; -ENOMEM; -EAGAIN if
+ * the kernel makes no more threads; -EINTR if the caller was killed meanwhile; -EINVAL
+ * for a NULL @group, @fn or @fmt; the error of an ERR_PTR @group.
  */
 int ctx_group_run(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
 		  void *data, const char *fmt, ...)
@@ -318,13 +321,15 @@ EXPORT_SYMBOL_GPL(ctx_group_run);
 
 /**
  * ctx_group_run_interruptible - as ctx_group_run(), where a signal ends the wait
- * @group: the group
- * @fn: the function
+ * @group: the group; as with ctx_group_run()
+ * @fn: the function; as with ctx_group_run()
  * @data: passed to @fn
  * @fmt: printf-style name of the thread
  *
- * Context: Process; sleeps.
- * Return: as ctx_group_run().
+ * Ordering: as with ctx_group_run().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_group_run(), or -ERESTARTSYS if a signal ended the wait.
  */
 int ctx_group_run_interruptible(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
 				void *data, const char *fmt, ...)
@@ -343,13 +348,15 @@ EXPORT_SYMBOL_GPL(ctx_group_run_interruptible);
 
 /**
  * ctx_group_run_killable - as ctx_group_run(), where a fatal signal ends the wait
- * @group: the group
- * @fn: the function
+ * @group: the group; as with ctx_group_run()
+ * @fn: the function; as with ctx_group_run()
  * @data: passed to @fn
  * @fmt: printf-style name of the thread
  *
- * Context: Process; sleeps.
- * Return: as ctx_group_run().
+ * Ordering: as with ctx_group_run().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_group_run(), or -ERESTARTSYS if a fatal signal ended the wait.
  */
 int ctx_group_run_killable(struct ctx_group *group, int (*fn)(struct ctx *ctx, void *data),
 			   void *data, const char *fmt, ...)
@@ -381,8 +388,10 @@ static int ctx_group_lock_joining(struct ctx_group *group, unsigned int state)
  * @group: the group
  * @state: the task state to wait in
  *
- * Context: Process; sleeps.
- * Return: as ctx_group_wait().
+ * Ordering: as with ctx_group_wait().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_group_wait(), or -ERESTARTSYS if a signal came first that ends @state.
  */
 int __ctx_group_wait(struct ctx_group *group, unsigned int state)
 {
@@ -416,7 +425,10 @@ EXPORT_SYMBOL_GPL(__ctx_group_wait);
  * cancels ctx_group_ctx() first; who wants to know that they have, as before the
  * module goes that they are in, calls ctx_group_wait() first.
  *
- * Context: Process; sleeps until those whose functions have returned have left.
+ * Ordering: what was written before, and what the functions wrote, is visible to
+ * whoever sees the context done by this (S16).
+ *
+ * Context: Process; sleeps until those whose functions have returned have left (S18).
  */
 void ctx_group_put(struct ctx_group *group)
 {

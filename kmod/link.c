@@ -123,11 +123,14 @@ static noinline int ctx_link_not(struct ctx_scope *scope, struct ctx_scope *othe
  * they have come to rest; but not so for one that was done for another reason, before
  * or in the meantime.
  *
- * No chain of children and links ever leads back to where it began (-EBUSY). To know
- * that, it takes a @ctx from which nothing was ever derived and to which nothing was
+ * No chain of children and links ever leads back to where it began (-EBUSY, S15). To
+ * know that, it takes a @ctx from which nothing was ever derived and to which nothing was
  * linked, or that has nobody else who holds a reference on it.
  *
- * Context: Any but NMI, under spinlocks and with interrupts off too.
+ * Ordering: what was written before the cancellation of @other is visible to whoever
+ * sees @ctx done by it (S16).
+ *
+ * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  * Return: 0; -EINVAL for a NULL argument, an ERR_PTR, or a @ctx that cannot be
  * cancelled; -ELOOP if @other is @ctx or shows its state; -EBUSY as above. What was
  * not linked need not be unlinked, but may be.
@@ -172,14 +175,17 @@ static noinline void ctx_wait_followed(const struct ctx *ctx)
  *	NULL is ignored
  *
  * When this returns the context has ended by this link, or never will, and the
- * storage is the caller's again. He holds a reference on the context that was linked
- * while he calls this; once that is gone, so is the link, and this does nothing.
+ * storage is the caller's again (S15). He holds a reference on the context that was
+ * linked while he calls this; once that is gone, so is the link, and this does nothing.
  *
  * It never sleeps: if the other context is just being cancelled elsewhere, it spins
  * until the linked one is done, which is not long. Callbacks may still be running
  * then.
  *
- * Context: Any but NMI, under spinlocks, and from callbacks too.
+ * Ordering: if the link has fired, the context that was linked is seen done on return,
+ * with what was written before that (S16). The storage is not touched any more.
+ *
+ * Context: Any but NMI, under spinlocks, and from callbacks too (S18).
  */
 void ctx_unlink(struct ctx_link *link)
 {

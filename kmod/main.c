@@ -11,7 +11,9 @@
  * gone, that was queued so far has run. A module that uses them calls this in
  * its exit, when nothing can queue more (S13). Not to be called from either.
  *
- * Context: Process; sleeps.
+ * Ordering: what those functions wrote is visible on return.
+ *
+ * Context: Process; sleeps (S18).
  */
 void ctx_barrier(void)
 {

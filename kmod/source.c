@@ -283,7 +283,7 @@ int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *sourc
  * happened. A source that never fires costs nothing. For each that was attached call
  * ctx_source_detach() once, whether it fired or not, and however @ctx ended.
  *
- * Context: Any but NMI, under spinlocks and with interrupts off too.
+ * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  * Return: 0; -ENOENT if @ctx is done already; -EINVAL for a root, a value or
  * without-cancel context, which have nothing of their own to cancel, for NULL, an
  * ERR_PTR, and a source without a name. If it fails, nothing is attached (S15).
@@ -310,9 +310,10 @@ EXPORT_SYMBOL_GPL(ctx_source_attach);
  * the context, with the name of the source as that of who did it, and process 0 (S11).
  * The first call counts.
  *
- * Ordering: what was written before is visible to whoever sees the context done (S16).
+ * Ordering: what was written before is visible to whoever sees the context done by this
+ * (S16). Of several calls it is the first that publishes.
  *
- * Context: Any but NMI, under spinlocks and with interrupts off too.
+ * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  * Return: 0, also if it fired before or the context is done; -EINVAL for another
  * @cause: then it has not fired.
  */
@@ -336,8 +337,11 @@ EXPORT_SYMBOL_GPL(ctx_source_fire);
  * be: if it is just about to be, it is done here, and its callbacks follow from a
  * worker.
  *
+ * Ordering: on return nothing of ours touches @source any more. If it has ended its
+ * context, as with ctx_source_fire().
+ *
  * Context: Any but NMI, but not under the lock of what the source watches; on PREEMPT_RT
- * not in atomic context. Does not sleep, unless its own detach function does.
+ * not in atomic context. Does not sleep, unless its own detach function does (S15, S18).
  * Return: true if the source has not cancelled its context and will not; false if it
  * fired before, or was not attached.
  */

@@ -72,7 +72,9 @@ int ctx_kthread_run(int (*fn)(void *data), void *data, struct va_format *name)
  * Every thread is joined exactly once, by ctx_thread_join() or ctx_thread_stop(),
  * before the module that @fn is in goes. This module cannot go meanwhile.
  *
- * Context: Process; sleeps.
+ * Ordering: what was written before is visible to @fn.
+ *
+ * Context: Process; sleeps (S18).
  * Return: the thread; an ERR_PTR @parent; ERR_PTR(-EINVAL) for a NULL @parent,
  * @fn or @fmt; ERR_PTR(-ENOMEM); ERR_PTR(-EAGAIN) if the kernel makes no more threads;
  * ERR_PTR(-EINTR) if the caller was killed.
@@ -109,9 +111,12 @@ EXPORT_SYMBOL_GPL(ctx_thread_run);
 
 /**
  * ctx_thread_cancel - tell a thread to stop, without waiting for it
- * @thread: the thread, not joined yet; NULL and ERR_PTR are ignored
+ * @thread: the thread, which nobody joins meanwhile; NULL and ERR_PTR are ignored
  *
  * Cancels its context. It may have returned already.
+ *
+ * Ordering: as with ctx_cancel(): what was written before is visible to the thread
+ * when it sees its context done, if this was the first to cancel it (S16).
  *
  * Context: As ctx_cancel().
  */
@@ -124,11 +129,14 @@ EXPORT_SYMBOL_GPL(ctx_thread_cancel);
 
 /**
  * ctx_thread_join - wait until a thread has returned
- * @thread: the thread; gone when this returns
+ * @thread: the thread, which nobody else is using; gone when this returns
  *
  * Its context is cancelled then, and with it what the thread left under it.
  *
- * Context: Process; sleeps.
+ * Ordering: what the thread's function wrote is visible on return, and to whoever sees
+ * what it left under its context done by this (S16).
+ *
+ * Context: Process; sleeps (S18).
  * Return: what its function returned; for an ERR_PTR that error, and -EINVAL for
  * NULL.
  */
@@ -148,11 +156,13 @@ EXPORT_SYMBOL_GPL(ctx_thread_join);
 
 /**
  * ctx_thread_stop - tell a thread to stop and wait until it has returned
- * @thread: the thread; gone when this returns
+ * @thread: the thread, which nobody else is using; gone when this returns
  *
  * ctx_thread_cancel() and ctx_thread_join().
  *
- * Context: Process; sleeps.
+ * Ordering: as with ctx_thread_cancel() and ctx_thread_join().
+ *
+ * Context: Process; sleeps (S18).
  * Return: as ctx_thread_join().
  */
 int ctx_thread_stop(struct ctx_thread *thread)

@@ -204,6 +204,9 @@ struct ctx *ctx_derive_watched(struct ctx *parent, u8 kind, gfp_t gfp, unsigned 
  * at birth if @parent is done already (S2, S6). Everyone who derives also
  * cancels: a context that is not needed any more is cancelled and put.
  *
+ * Ordering: what was written before the cancellation of @parent, whenever that was, is
+ * visible to whoever sees this context done by it (S16).
+ *
  * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for
  * a NULL @parent; ERR_PTR(-ENOMEM).
@@ -518,6 +521,10 @@ static void ctx_release_dead(struct work_struct *work)
  * reference on the parent dropped in turn, however long the chain (S7, S19). It
  * is not cancelled by that; nobody is left who could see it. Its links are gone. A
  * callback that is still registered is reported (S12).
+ *
+ * Ordering: what was done with @ctx before comes before it is released: what each of
+ * its holders wrote is visible to the release functions of values that go with it
+ * (S9).
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too. On
  * PREEMPT_RT, in atomic context, a worker does the rest (S18).

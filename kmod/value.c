@@ -110,6 +110,9 @@ void ctx_value_start(struct ctx_value *v, struct ctx *parent, const void *key, v
  * It has no state of its own: it is done when its nearest cancelable ancestor
  * is, and cancelling it does nothing (S3, S9).
  *
+ * Ordering: what was written before each ctx_put() of it, or of what is below it, is
+ * visible to @release.
+ *
  * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for
  * a NULL @parent or @key; an ERR_PTR @parent; ERR_PTR(-ENOMEM).
@@ -235,7 +238,10 @@ const struct ctx_value *ctx_value_find(const struct ctx *ctx, const void *key,
  * The nearest value wins, at @ctx or above it, through nodes of every kind and
  * the same after cancellation (S9). No lock, no reference.
  *
- * Context: Any but NMI.
+ * Ordering: none of its own: who was handed @ctx in an ordered way sees what had been
+ * written when the value was derived.
+ *
+ * Context: Any but NMI (S18).
  * Return: the value; NULL if there is none. Its owner says how long it lives; it
  * is not released while a reference on @ctx is held.
  */

@@ -20,7 +20,11 @@
  * of its nearest cancelable ancestor. For code that takes a completion; to wait,
  * ctx_wait() and its kin are cheaper.
  *
- * Context: Any but NMI.
+ * Ordering: what was written before the cancellation is visible to whoever finds the
+ * completion completed, by wait_for_completion(), completion_done() and the like
+ * (S16).
+ *
+ * Context: Any but NMI (S18).
  * Return: the completion, or NULL for a context that is never done.
  */
 struct completion *ctx_done(struct ctx *ctx)
@@ -122,8 +126,10 @@ static int ctx_wait_until(struct ctx *ctx, ktime_t expires, unsigned int state)
  * @ctx: the context; the caller holds a reference
  * @state: the task state to wait in
  *
- * Context: Process; sleeps.
- * Return: as ctx_wait().
+ * Ordering: as with ctx_wait().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait(), or -ERESTARTSYS if a signal came first that ends @state.
  */
 int __ctx_wait(struct ctx *ctx, unsigned int state)
 {
@@ -137,11 +143,13 @@ EXPORT_SYMBOL_GPL(__ctx_wait);
 /**
  * __ctx_wait_timeout - behind ctx_wait_timeout(), ctx_sleep() and their forms
  * @ctx: the context; the caller holds a reference
- * @timeout: how long at most; 0 or less only asks
+ * @timeout: how long at most, in ns from now; 0 or less only asks
  * @state: the task state to wait in
  *
- * Context: Process; sleeps.
- * Return: as ctx_wait_timeout().
+ * Ordering: as with ctx_wait_timeout().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_timeout(), or -ERESTARTSYS if a signal came first that ends @state.
  */
 int __ctx_wait_timeout(struct ctx *ctx, ktime_t timeout, unsigned int state)
 {
@@ -195,8 +203,11 @@ static int ctx_wait_completion(struct ctx *ctx, struct completion *done, unsigne
  * @done: the completion
  * @state: the task state to wait in
  *
- * Context: Process; sleeps.
- * Return: as ctx_wait_for_completion().
+ * Ordering: as with ctx_wait_for_completion().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_for_completion(), or -ERESTARTSYS if a signal came first that
+ * ends @state.
  */
 int __ctx_wait_for_completion(struct ctx *ctx, struct completion *done, unsigned int state)
 {
@@ -215,7 +226,9 @@ EXPORT_SYMBOL_GPL(__ctx_wait_for_completion);
  * two wakes him. Either way his state is set on return, so that a wake-up between
  * his look at the condition and the next step is not lost.
  *
- * Context: Process; sleeps.
+ * Ordering: an error of the context is as with ctx_wait() (S16).
+ *
+ * Context: Process; sleeps (S18).
  * Return: 0 to look at the condition and come again; the context's error or
  * -ERESTARTSYS to look once more and leave.
  */
@@ -241,7 +254,9 @@ EXPORT_SYMBOL_GPL(ctx_event_wait_step);
  * ctx_event_wait_end - leave ctx_wait_event()
  * @wait: nobody uses it any more when this returns
  *
- * Context: Process; may sleep.
+ * Ordering: no wake-up touches @wait after this.
+ *
+ * Context: Process; may sleep (S18).
  */
 void ctx_event_wait_end(struct ctx_event_wait *wait)
 {

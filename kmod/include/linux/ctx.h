@@ -250,10 +250,12 @@ struct ctx *ctx_without_cancel(struct ctx *parent, gfp_t gfp);
  * ctx_err - say whether and how a context is done
  * @ctx: the context; the caller holds a reference
  *
- * Two loads and a test on a live context, no lock. What was written before the
- * cancellation is visible to whoever sees a non-zero error (S16).
+ * Two loads and a test on a live context, no lock.
  *
- * Context: Any, NMI included.
+ * Ordering: what was written before the cancellation is visible to whoever sees a
+ * non-zero error (S16). If that came from above, what is above is seen done, too (S5).
+ *
+ * Context: Any, NMI included (S18).
  * Return: 0 while live, then -ECANCELED or -ETIMEDOUT for ever (S10).
  */
 static __always_inline int ctx_err(const struct ctx *ctx)
@@ -268,7 +270,9 @@ static __always_inline int ctx_err(const struct ctx *ctx)
  * ctx_is_done - say whether a context is done
  * @ctx: the context; the caller holds a reference
  *
- * Context: Any, NMI included. Ordering as with ctx_err().
+ * Ordering: as with ctx_err().
+ *
+ * Context: Any, NMI included (S18).
  * Return: true once ctx_err() is not 0.
  */
 static __always_inline bool ctx_is_done(const struct ctx *ctx)
@@ -301,7 +305,9 @@ bool ctx_after_stop_sync(struct ctx_after *after);
  * ctx_cancel_put - cancel a context and drop the reference
  * @ctx: the context, NULL or an ERR_PTR
  *
- * What ``__free(ctx_cancel_put)`` does when a scope is left.
+ * What ``__free(ctx_cancel_put)`` does when a scope is left (S3).
+ *
+ * Ordering: as with ctx_cancel().
  *
  * Context: As ctx_cancel() and ctx_put().
  */
@@ -349,23 +355,43 @@ int __ctx_wait_for_completion(struct ctx *ctx, struct completion *done, unsigned
  * @ctx: the context; the caller holds a reference
  *
  * On a context that is never done this waits for ever. The _interruptible form
- * ends on any signal, the _killable one on a fatal one.
+ * ends on any signal, the _killable one on a fatal one; that the context is done
+ * wins over either.
  *
- * Context: Process; sleeps.
- * Return: the context's error, or -ERESTARTSYS if a signal came first.
+ * Ordering: what was written before the cancellation is visible to who gets the
+ * context's error (S16).
+ *
+ * Context: Process; sleeps (S18).
+ * Return: the context's error (S10).
  */
 static inline int ctx_wait(struct ctx *ctx)
 {
 	return __ctx_wait(ctx, TASK_UNINTERRUPTIBLE);
 }
 
-/** ctx_wait_interruptible - as ctx_wait(), until a signal */
+/**
+ * ctx_wait_interruptible - as ctx_wait(), until a signal
+ * @ctx: the context; the caller holds a reference
+ *
+ * Ordering: as with ctx_wait(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait(), or -ERESTARTSYS if a signal came first.
+ */
 static inline int ctx_wait_interruptible(struct ctx *ctx)
 {
 	return __ctx_wait(ctx, TASK_INTERRUPTIBLE);
 }
 
-/** ctx_wait_killable - as ctx_wait(), until a fatal signal */
+/**
+ * ctx_wait_killable - as ctx_wait(), until a fatal signal
+ * @ctx: the context; the caller holds a reference
+ *
+ * Ordering: as with ctx_wait(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait(), or -ERESTARTSYS if a fatal signal came first.
+ */
 static inline int ctx_wait_killable(struct ctx *ctx)
 {
 	return __ctx_wait(ctx, TASK_KILLABLE);
@@ -374,24 +400,47 @@ static inline int ctx_wait_killable(struct ctx *ctx)
 /**
  * ctx_wait_timeout - wait until a context is done, but not for ever
  * @ctx: the context; the caller holds a reference
- * @timeout: how long to wait at most; 0 or less only asks
+ * @timeout: how long to wait at most, in ns from now; 0 or less only asks; KTIME_MAX
+ *	for ever
  *
- * Context: Process; sleeps.
+ * Ordering: as with ctx_wait(); none when the time ran out.
+ *
+ * Context: Process; sleeps (S18).
  * Return: the context's error, also when the time ran out together with it; 0
- * if it was not done within @timeout; -ERESTARTSYS if a signal came first.
+ * if it was not done within @timeout.
  */
 static inline int ctx_wait_timeout(struct ctx *ctx, ktime_t timeout)
 {
 	return __ctx_wait_timeout(ctx, timeout, TASK_UNINTERRUPTIBLE);
 }
 
-/** ctx_wait_timeout_interruptible - as ctx_wait_timeout(), until a signal */
+/**
+ * ctx_wait_timeout_interruptible - as ctx_wait_timeout(), until a signal
+ * @ctx: the context; the caller holds a reference
+ * @timeout: how long to wait at most, in ns from now; 0 or less only asks
+ *
+ * Ordering: as with ctx_wait_timeout(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_timeout(), or -ERESTARTSYS if a signal came first. With a
+ * @timeout of 0 or less no signal is looked at.
+ */
 static inline int ctx_wait_timeout_interruptible(struct ctx *ctx, ktime_t timeout)
 {
 	return __ctx_wait_timeout(ctx, timeout, TASK_INTERRUPTIBLE);
 }
 
-/** ctx_wait_timeout_killable - as ctx_wait_timeout(), until a fatal signal */
+/**
+ * ctx_wait_timeout_killable - as ctx_wait_timeout(), until a fatal signal
+ * @ctx: the context; the caller holds a reference
+ * @timeout: how long to wait at most, in ns from now; 0 or less only asks
+ *
+ * Ordering: as with ctx_wait_timeout(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_timeout(), or -ERESTARTSYS if a fatal signal came first. With a
+ * @timeout of 0 or less no signal is looked at.
+ */
 static inline int ctx_wait_timeout_killable(struct ctx *ctx, ktime_t timeout)
 {
 	return __ctx_wait_timeout(ctx, timeout, TASK_KILLABLE);
@@ -400,24 +449,45 @@ static inline int ctx_wait_timeout_killable(struct ctx *ctx, ktime_t timeout)
 /**
  * ctx_sleep - sleep, unless the context is done
  * @ctx: the context; the caller holds a reference
- * @time: how long; 0 or less only asks
+ * @time: how long, in ns from now; 0 or less only asks; KTIME_MAX for ever
  *
- * Context: Process; sleeps.
- * Return: 0 if it slept all of @time, else the context's error, or -ERESTARTSYS
- * if a signal came first.
+ * Ordering: as with ctx_wait(); none when it slept all of @time.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: 0 if it slept all of @time, else the context's error.
  */
 static inline int ctx_sleep(struct ctx *ctx, ktime_t time)
 {
 	return __ctx_wait_timeout(ctx, time, TASK_UNINTERRUPTIBLE);
 }
 
-/** ctx_sleep_interruptible - as ctx_sleep(), until a signal */
+/**
+ * ctx_sleep_interruptible - as ctx_sleep(), until a signal
+ * @ctx: the context; the caller holds a reference
+ * @time: how long, in ns from now; 0 or less only asks
+ *
+ * Ordering: as with ctx_sleep(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_sleep(), or -ERESTARTSYS if a signal came first. With a @time of 0 or
+ * less no signal is looked at.
+ */
 static inline int ctx_sleep_interruptible(struct ctx *ctx, ktime_t time)
 {
 	return __ctx_wait_timeout(ctx, time, TASK_INTERRUPTIBLE);
 }
 
-/** ctx_sleep_killable - as ctx_sleep(), until a fatal signal */
+/**
+ * ctx_sleep_killable - as ctx_sleep(), until a fatal signal
+ * @ctx: the context; the caller holds a reference
+ * @time: how long, in ns from now; 0 or less only asks
+ *
+ * Ordering: as with ctx_sleep(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_sleep(), or -ERESTARTSYS if a fatal signal came first. With a @time
+ * of 0 or less no signal is looked at.
+ */
 static inline int ctx_sleep_killable(struct ctx *ctx, ktime_t time)
 {
 	return __ctx_wait_timeout(ctx, time, TASK_KILLABLE);
@@ -429,22 +499,42 @@ static inline int ctx_sleep_killable(struct ctx *ctx, ktime_t time)
  * @done: the completion; as with wait_for_completion(), one wait consumes one
  *	complete(), and nothing is consumed when the wait ends otherwise
  *
- * Context: Process; sleeps.
- * Return: 0 if @done was completed, which wins a tie; else the context's error,
- * or -ERESTARTSYS if a signal came first.
+ * Ordering: on 0, what was written before complete() is visible; otherwise as with
+ * ctx_wait().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: 0 if @done was completed, which wins a tie; else the context's error.
  */
 static inline int ctx_wait_for_completion(struct ctx *ctx, struct completion *done)
 {
 	return __ctx_wait_for_completion(ctx, done, TASK_UNINTERRUPTIBLE);
 }
 
-/** ctx_wait_for_completion_interruptible - as ctx_wait_for_completion(), until a signal */
+/**
+ * ctx_wait_for_completion_interruptible - as ctx_wait_for_completion(), until a signal
+ * @ctx: the context; the caller holds a reference
+ * @done: the completion
+ *
+ * Ordering: as with ctx_wait_for_completion(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_for_completion(), or -ERESTARTSYS if a signal came first.
+ */
 static inline int ctx_wait_for_completion_interruptible(struct ctx *ctx, struct completion *done)
 {
 	return __ctx_wait_for_completion(ctx, done, TASK_INTERRUPTIBLE);
 }
 
-/** ctx_wait_for_completion_killable - as ctx_wait_for_completion(), until a fatal signal */
+/**
+ * ctx_wait_for_completion_killable - as ctx_wait_for_completion(), until a fatal signal
+ * @ctx: the context; the caller holds a reference
+ * @done: the completion
+ *
+ * Ordering: as with ctx_wait_for_completion(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_for_completion(), or -ERESTARTSYS if a fatal signal came first.
+ */
 static inline int ctx_wait_for_completion_killable(struct ctx *ctx, struct completion *done)
 {
 	return __ctx_wait_for_completion(ctx, done, TASK_KILLABLE);
@@ -486,18 +576,40 @@ static inline int ctx_wait_for_completion_killable(struct ctx *ctx, struct compl
  *
  * The kernel's ``select { case <-ctx.Done(): case ...: }``.
  *
- * Context: Process; sleeps.
- * Return: 0 if the condition is true, which wins a tie; else the context's
- * error, or -ERESTARTSYS if a signal came first.
+ * Ordering: on 0, none but that of @condition itself, as with wait_event(); otherwise
+ * as with ctx_wait().
+ *
+ * Context: Process; sleeps (S18).
+ * Return: 0 if the condition is true, which wins a tie; else the context's error.
  */
 #define ctx_wait_event(ctx, wq_head, condition)					\
 	__ctx_wait_event(ctx, wq_head, condition, TASK_UNINTERRUPTIBLE)
 
-/** ctx_wait_event_interruptible - as ctx_wait_event(), until a signal */
+/**
+ * ctx_wait_event_interruptible - as ctx_wait_event(), until a signal
+ * @ctx: the context; the caller holds a reference
+ * @wq_head: the wait queue
+ * @condition: a C expression
+ *
+ * Ordering: as with ctx_wait_event(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_event(), or -ERESTARTSYS if a signal came first.
+ */
 #define ctx_wait_event_interruptible(ctx, wq_head, condition)			\
 	__ctx_wait_event(ctx, wq_head, condition, TASK_INTERRUPTIBLE)
 
-/** ctx_wait_event_killable - as ctx_wait_event(), until a fatal signal */
+/**
+ * ctx_wait_event_killable - as ctx_wait_event(), until a fatal signal
+ * @ctx: the context; the caller holds a reference
+ * @wq_head: the wait queue
+ * @condition: a C expression
+ *
+ * Ordering: as with ctx_wait_event(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_wait_event(), or -ERESTARTSYS if a fatal signal came first.
+ */
 #define ctx_wait_event_killable(ctx, wq_head, condition)			\
 	__ctx_wait_event(ctx, wq_head, condition, TASK_KILLABLE)
 
@@ -555,28 +667,45 @@ void ctx_group_put(struct ctx_group *group);
  * context remains cancelled, and this goes on returning that error. A group whose
  * context was ended from outside is none that failed.
  *
- * The _interruptible form ends on any signal, the _killable one on a fatal one. One
- * of the group's own threads cannot wait for itself: that is reported, once.
+ * The caller keeps the group from being given back meanwhile. The _interruptible form
+ * ends on any signal, the _killable one on a fatal one. One of the group's own threads
+ * cannot wait for itself: that is reported, once.
  *
- * Ordering: what the threads wrote is visible to the caller.
+ * Ordering: what the functions wrote is visible to who gets what they returned, or 0.
  *
- * Context: Process; sleeps.
+ * Context: Process; sleeps (S18).
  * Return: 0, or what was the first other than 0 that a function of the group has
- * ever returned; -ERESTARTSYS if a signal came first; -EDEADLK in a thread of the
- * group; -EINVAL for NULL, the error of an ERR_PTR.
+ * ever returned; -EDEADLK in a thread of the group; -EINVAL for NULL, the error of an
+ * ERR_PTR.
  */
 static inline int ctx_group_wait(struct ctx_group *group)
 {
 	return __ctx_group_wait(group, TASK_UNINTERRUPTIBLE);
 }
 
-/** ctx_group_wait_interruptible - as ctx_group_wait(), until a signal */
+/**
+ * ctx_group_wait_interruptible - as ctx_group_wait(), until a signal
+ * @group: the group; the caller keeps it from being given back meanwhile
+ *
+ * Ordering: as with ctx_group_wait(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_group_wait(), or -ERESTARTSYS if a signal came first.
+ */
 static inline int ctx_group_wait_interruptible(struct ctx_group *group)
 {
 	return __ctx_group_wait(group, TASK_INTERRUPTIBLE);
 }
 
-/** ctx_group_wait_killable - as ctx_group_wait(), until a fatal signal */
+/**
+ * ctx_group_wait_killable - as ctx_group_wait(), until a fatal signal
+ * @group: the group; the caller keeps it from being given back meanwhile
+ *
+ * Ordering: as with ctx_group_wait(); none when a signal ended it.
+ *
+ * Context: Process; sleeps (S18).
+ * Return: as ctx_group_wait(), or -ERESTARTSYS if a fatal signal came first.
+ */
 static inline int ctx_group_wait_killable(struct ctx_group *group)
 {
 	return __ctx_group_wait(group, TASK_KILLABLE);
