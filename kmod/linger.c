@@ -51,13 +51,10 @@ static void ctx_let_go_work(struct work_struct *work)
  */
 void ctx_file_put(struct file *file)
 {
-	struct ctx_let_go *let_go;
+	struct ctx_let_go *let_go = NULL;
 
-	if (!ctx_is_inet(file)) {
-		fput(file);
-		return;
-	}
-	let_go = kmalloc(sizeof(*let_go), GFP_ATOMIC | __GFP_NOWARN);
+	if (ctx_is_inet(file))
+		let_go = kmalloc(sizeof(*let_go), GFP_ATOMIC | __GFP_NOWARN);
 	if (!let_go) {
 		fput(file);
 		return;

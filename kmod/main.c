@@ -26,11 +26,8 @@ void ctx_barrier(void)
 	 * Once more for what was fired meanwhile, by what was waited for, or before a
 	 * watch that was waited for took it off.
 	 */
-	for (round = 0; round < 2; round++) {
-		ctx_source_flush();
-		ctx_cancel_flush();
+	for (round = 0; round < 2; round++)
 		ctx_watch_flush();
-	}
 	ctx_after_flush();
 	ctx_tree_flush();
 	ctx_value_flush();

@@ -245,9 +245,6 @@ int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
 
 	if (err != -EDQUOT)
 		return err;
-	/* In the order in which one queues the next. */
-	ctx_source_flush();
-	ctx_cancel_flush();
 	ctx_watch_flush();
 	return ctx_account_try(what, charged);
 }

@@ -110,8 +110,13 @@ void ctx_watches_drop(struct ctx_scope *scope)
 	ctx_callbacks_drop(scope, ctx_watch_end, ctx_watch_drop);
 }
 
-/* Until those that are over so far are freed. */
+/*
+ * Until what was fired so far has cancelled, and the watches of what is done are freed:
+ * in the order in which one queues the next.
+ */
 void ctx_watch_flush(void)
 {
+	ctx_source_flush();
+	ctx_cancel_flush();
 	flush_work(&ctx_watch_work);
 }

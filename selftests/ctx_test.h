@@ -476,6 +476,14 @@ static inline void become(uid_t uid)
 		_exit(99);
 }
 
+/* Waits until nobody has the other end of this pipe open. */
+static inline bool wait_unread(int pipe)
+{
+	struct pollfd pfd = { .fd = pipe };
+
+	return must(poll(&pfd, 1, -1) == 1) && must(pfd.revents == POLLERR);
+}
+
 /* Waits until a process sleeps; it must do so without anybody's help. */
 static inline void wait_asleep(pid_t pid)
 {
@@ -583,6 +591,18 @@ static inline bool write_file(const char *path, const char *text)
 
 	close(fd);
 	return done;
+}
+
+/* Fills the user namespace that a process has made. */
+static inline bool map_ids(pid_t pid, const char *map)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+	if (!must(write_file(path, map)))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
+	return must(write_file(path, map));
 }
 
 static inline bool write_number(const char *path, long long number)

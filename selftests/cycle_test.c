@@ -144,14 +144,6 @@ static bool ends(fixture_self(cycle), __u64 id)
 	return must(fd == -ESRCH);
 }
 
-/* ... and until nobody has the other end of this pipe open. */
-static bool is_let_go(int pipe)
-{
-	struct pollfd pfd = { .fd = pipe };
-
-	return must(poll(&pfd, 1, -1) == 1) && must(pfd.revents == POLLERR);
-}
-
 static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *variant,
 		 struct subject *subject)
 {
@@ -159,7 +151,7 @@ static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *varia
 	int i;
 
 	if (!ends(self, subject->id) || !ends(self, subject->linked) ||
-	    !is_let_go(subject->watched))
+	    !wait_unread(subject->watched))
 		return false;
 	close(subject->watched);
 	for (i = 0; i < TARGETS; i++) {

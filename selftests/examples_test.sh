@@ -9,29 +9,16 @@
 # shellcheck disable=SC2016,SC2317 # many a $ is for an inner shell
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=lib/cases.sh
+. "$here/lib/cases.sh"
 examples=$here/examples
 dir=$(mktemp -d)
 silence=$dir/silence
 result=$dir/result
 port=8042
-number=0 failed=0
 mkfifo "$silence" "$result"
 exec 3<> "$result"
 export silence result
-
-test_case()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	"$@"
-	case $? in
-	0)	echo "ok $number $name" ;;
-	4)	echo "ok $number # SKIP $name" ;;
-	*)	echo "not ok $number $name"
-		failed=$((failed + 1)) ;;
-	esac
-}
 
 # expect STATUS PATTERN COMMAND...: how it ends, and a line of what it says.
 expect()

@@ -5,7 +5,11 @@
  * allocations fail each of them does in turn; on any other each request simply
  * succeeds at once.
  */
-#include "fault.h"
+#include "ctx_test.h"
+
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+#define USERCOPY	"/sys/kernel/debug/fail_usercopy/"
+#define FAIL_NTH	"/proc/thread-self/fail-nth"
 
 FIXTURE(fault) {
 	int bg;
@@ -92,7 +96,10 @@ static bool make_ctx(fixture_self(fault))
 
 FIXTURE_SETUP(fault)
 {
-	fault_begin();
+	/* Quietly, and also those that may wait. */
+	write_file(FAILSLAB "ignore-gfp-wait", "N");
+	write_file(FAILSLAB "verbose", "0");
+	write_file(USERCOPY "verbose", "0");
 	self->bg = ctx_open();
 	ASSERT_LE(0, self->bg);
 	self->value = ctx_set(self->bg, "k", "v");
@@ -119,7 +126,9 @@ FIXTURE_TEARDOWN(fault)
 	EXPECT_EQ(0, rmdir(CGROUP));
 	close(self->value);
 	close(self->bg);
-	fault_over();
+	write_file(FAILSLAB "ignore-gfp-wait", "Y");
+	write_file(FAILSLAB "verbose", "2");
+	write_file(USERCOPY "verbose", "2");
 }
 
 static int request(fixture_self(fault), const struct _fixture_variant_fault *variant)
@@ -179,14 +188,25 @@ static int request(fixture_self(fault), const struct _fixture_variant_fault *var
 static bool fail_at(int nth_fd, int nth, int *ret, fixture_self(fault),
 		    const struct _fixture_variant_fault *variant)
 {
-	fault_from(nth_fd, nth);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d", nth);
+	bool failed = false;
+
+	if (nth_fd >= 0)
+		len = pwrite(nth_fd, text, len, 0);
 	*ret = request(self, variant);
-	return !fault_end(nth_fd);
+	if (nth_fd >= 0 && len > 0) {
+		len = pread(nth_fd, text, sizeof(text) - 1, 0);
+		text[len > 0 ? len : 0] = '\0';
+		failed = atoi(text) == 0;
+		len = pwrite(nth_fd, "0", 1, 0);
+	}
+	return failed;
 }
 
 TEST_F(fault, each_in_turn)
 {
-	int nth_fd = fault_open();
+	int nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC);
 	int next = next_fd(), nth, ret, failures = 0;
 	struct ctx_ioc_info info;
 
@@ -200,7 +220,7 @@ TEST_F(fault, each_in_turn)
 			ASSERT_TRUE(make_ctx(self));
 			continue;
 		}
-		EXPECT_TRUE(is_fault(ret));
+		EXPECT_TRUE(ret == -ENOMEM || ret == -EFAULT);
 		EXPECT_EQ(next, next_fd());
 		EXPECT_TRUE(is_live(self->ctx));
 		EXPECT_EQ(0, ctx_info(self->ctx, &info));

@@ -496,17 +496,6 @@ TEST_F(limits, the_charge_does_not_travel)
 
 /* User namespaces */
 
-static bool map_ids(pid_t pid, const char *map)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-	if (!must(write_file(path, map)))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-	return must(write_file(path, map));
-}
-
 /* In a child: a user namespace of its own, which the test fills with users. */
 static void enter_namespace(struct __test_metadata *_metadata, fixture_self(limits))
 {
@@ -782,6 +771,19 @@ static bool no_more_can_be_referred(const struct referred *to)
 	return true;
 }
 
+static void expect_no_more(struct __test_metadata *_metadata, const struct referred *to,
+			   uid_t uid)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		become(uid);
+		EXPECT_TRUE(no_more_can_be_referred(to));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
 TEST_F(limits, links_watches_on_dones_and_bindings)
 {
 	struct referred to;
@@ -802,13 +804,7 @@ TEST_F(limits, links_watches_on_dones_and_bindings)
 	}
 	EXPECT_EQ(0, reap(pid));
 	/* His end changes nothing about it: what he asked for is there. */
-	pid = spawn();
-	if (!pid) {
-		become(self->user);
-		EXPECT_TRUE(no_more_can_be_referred(&to));
-		child_exit();
-	}
-	EXPECT_EQ(0, reap(pid));
+	expect_no_more(_metadata, &to, self->user);
 	pid = spawn();
 	if (!pid) {
 		become(self->other);
@@ -852,13 +848,7 @@ TEST_F(limits, what_is_referred_to_from_a_namespace)
 	}
 	furnish_namespace(_metadata, self, pid, "0 100000000 10");
 	EXPECT_EQ(0, reap(pid));
-	pid = spawn();
-	if (!pid) {
-		become(self->user);
-		EXPECT_TRUE(no_more_can_be_referred(&to));
-		child_exit();
-	}
-	EXPECT_EQ(0, reap(pid));
+	expect_no_more(_metadata, &to, self->user);
 	pid = spawn();
 	if (!pid) {
 		become(self->other);

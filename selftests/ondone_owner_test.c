@@ -491,19 +491,6 @@ static void become_within(struct __test_metadata *_metadata, fixture_self(owner)
 	become(5);
 }
 
-static void map_users(struct __test_metadata *_metadata, fixture_self(owner), const int *go,
-		      pid_t pid)
-{
-	char path[64];
-
-	ASSERT_TRUE(hear(self->ready[0]));
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-	ASSERT_TRUE(write_file(path, "0 100000000 10"));
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-	ASSERT_TRUE(write_file(path, "0 100000000 10"));
-	ASSERT_TRUE(tell(go[1]));
-}
-
 /*
  * Whoever is in a user namespace holds up others there, and nobody outside: not even
  * who made it, though he is charged for all of them.
@@ -524,7 +511,9 @@ TEST_F(owner, nobody_within_holds_up_who_made_it)
 			EXPECT_EQ(0, ctx_on_done(ctx, stall.pipe[1], "x", 1));
 		child_exit();
 	}
-	map_users(_metadata, self, go, pid);
+	ASSERT_TRUE(hear(self->ready[0]));
+	ASSERT_TRUE(map_ids(pid, "0 100000000 10"));
+	ASSERT_TRUE(tell(go[1]));
 	EXPECT_EQ(0, reap(pid));
 	ASSERT_TRUE(stall_begin(&stall));
 	EXPECT_EQ(0, ctx_cancel(ctx, 0));

@@ -228,17 +228,6 @@ TEST_F(number, as_kill_has_it)
 	close(fd);
 }
 
-static bool map_ids(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-	if (!must(write_file(path, "0 300000 10")))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-	return must(write_file(path, "0 300000 10"));
-}
-
 /* Root of a user namespace has a say over those in it, and over nobody else. */
 TEST_F(number, root_of_a_namespace)
 {
@@ -273,7 +262,7 @@ TEST_F(number, root_of_a_namespace)
 		child_exit();
 	}
 	ASSERT_TRUE(hear(self->pair[0]));
-	ASSERT_TRUE(map_ids(pid));
+	ASSERT_TRUE(map_ids(pid, "0 300000 10"));
 	ASSERT_TRUE(tell(self->pair[0]));
 	EXPECT_EQ(0, reap(pid));
 	close(made[0]);

@@ -209,7 +209,6 @@ TEST_F(process, s11_a_namespace_dies_with_its_contexts)
 TEST_F(process, uids_are_those_of_the_callers_namespace)
 {
 	struct ctx_ioc_info info;
-	char path[64];
 	int fd;
 	pid_t pid = spawn();
 
@@ -228,10 +227,7 @@ TEST_F(process, uids_are_those_of_the_callers_namespace)
 		child_exit();
 	}
 	ASSERT_TRUE(hear(self->pair[0]));
-	snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
-	ASSERT_TRUE(write_file(path, "0 300000 10"));
-	snprintf(path, sizeof(path), "/proc/%d/gid_map", pid);
-	ASSERT_TRUE(write_file(path, "0 300000 10"));
+	ASSERT_TRUE(map_ids(pid, "0 300000 10"));
 	ASSERT_TRUE(tell(self->pair[0]));
 	fd = recv_fd(self->pair[0]);
 	ASSERT_LE(0, fd);

@@ -297,8 +297,8 @@ TEST_F(way, duplicated)
 	close_all(copies);
 }
 
-/* By somebody else than whoever made it, too. */
-TEST_F(way, forked)
+/* In children: of the same user, and of somebody else. */
+static void expect_the_same(struct __test_metadata *_metadata, const int *fds, bool within)
 {
 	pid_t pid;
 	int i;
@@ -308,11 +308,18 @@ TEST_F(way, forked)
 		if (!pid) {
 			if (i)
 				become(STRANGER);
-			EXPECT_TRUE(all_allow_the_same(self->fds));
+			if (within)
+				EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+			EXPECT_TRUE(all_allow_the_same(fds));
 			child_exit();
 		}
 		EXPECT_EQ(0, reap(pid));
 	}
+}
+
+TEST_F(way, forked)
+{
+	expect_the_same(_metadata, self->fds, false);
 }
 
 /* What this program does when it is the one that was started. */
@@ -374,20 +381,7 @@ TEST_F(way, passed_over_a_socket)
 /* All capabilities there are none over a context. */
 TEST_F(way, into_a_user_namespace)
 {
-	pid_t pid;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		pid = spawn();
-		if (!pid) {
-			if (i)
-				become(STRANGER);
-			EXPECT_EQ(0, unshare(CLONE_NEWUSER));
-			EXPECT_TRUE(all_allow_the_same(self->fds));
-			child_exit();
-		}
-		EXPECT_EQ(0, reap(pid));
-	}
+	expect_the_same(_metadata, self->fds, true);
 }
 
 /* Without the other's help */

@@ -7,24 +7,11 @@
 # shellcheck disable=SC2317 # test_case calls them
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=lib/cases.sh
+. "$here/lib/cases.sh"
 dir=$(mktemp -d)
-number=0 failed=0
 cd "$dir" || exit 1
 [ -d /sys/kernel/tracing/events ] || mount -t tracefs tracefs /sys/kernel/tracing 2> /dev/null
-
-test_case()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	"$@"
-	case $? in
-	0)	echo "ok $number $name" ;;
-	4)	echo "ok $number # SKIP $name" ;;
-	*)	echo "not ok $number $name"
-		failed=$((failed + 1)) ;;
-	esac
-}
 
 # record OPTION...: what trace-cmd has to say of it is in said.txt, its report in report.txt.
 record()

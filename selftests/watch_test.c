@@ -417,14 +417,6 @@ static bool add(int event)
 	return write(event, &one, sizeof(one)) == sizeof(one);
 }
 
-/* Until nobody has the other end of this pipe open. */
-static bool wait_unread(int pipe)
-{
-	struct pollfd pfd = { .fd = pipe };
-
-	return poll(&pfd, 1, -1) == 1 && pfd.revents == POLLERR;
-}
-
 /* Whether somebody has, now. */
 static bool is_read(int pipe)
 {
@@ -1090,6 +1082,8 @@ TEST_F(watch, ends_while_its_only_file_is_woken)
 	pthread_barrier_t start;
 	int round, pipe[2];
 
+	/* There may be nobody to read any more. */
+	signal(SIGPIPE, SIG_IGN);
 	for (round = 0; round < 1000; round++) {
 		ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
 		racer = (struct racer){
@@ -1130,7 +1124,6 @@ static int make_lingering(struct subject *subject)
 TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
 {
 	struct subject subject = { .fd = -1, .other = -1, .third = -1 };
-	struct pollfd poll_fd;
 	int pipe[2];
 
 	ASSERT_EQ(0, make_lingering(&subject));
@@ -1143,9 +1136,7 @@ TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
 	ASSERT_EQ(0, ctx_watch(self->ctx, pipe[0], 0, 0));
 	close(pipe[0]);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	poll_fd = (struct pollfd){ .fd = pipe[1] };
-	EXPECT_EQ(1, poll(&poll_fd, 1, -1));
-	EXPECT_EQ(POLLERR, poll_fd.revents);
+	EXPECT_TRUE(wait_unread(pipe[1]));
 	close(pipe[1]);
 	close(subject.other);
 	close(subject.third);

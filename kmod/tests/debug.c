@@ -51,9 +51,7 @@ static int said(const char *what, const char *who)
 	return count;
 }
 
-#define LISTED_SIZE	SZ_64K
-
-static char listed[LISTED_SIZE];
+static char listed[SZ_64K];
 
 /* What debugfs says of contexts that are there. Does not sleep, if nobody else asks. */
 static void list(struct kunit *test, struct file *file)

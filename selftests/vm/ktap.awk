@@ -4,8 +4,7 @@
 #
 # What counts is leaves: a result that comes right after deeper ones sums these up,
 # and counts itself only if it failed where none of them did. A result that a plan
-# announced and that did not come has failed, and so has a skipped test; but one that
-# takes a kernel with fault injection is no result on another.
+# announced and that did not come has failed, and so has a skipped test.
 #
 #   awk -f ktap.awk                prints each failure, with what was said just
 #                                  before it, then "N passed, N failed"
@@ -63,9 +62,7 @@ function result(level, ok, name,	l)
 	close_levels(level + 1)
 	open_level(level)
 	seen[level]++
-	if (ok && name ~ /# *SKIP +no fault injection$/)
-		;
-	else if (name ~ /# *[Ss][Kk][Ii][Pp]/)
+	if (name ~ /# *[Ss][Kk][Ii][Pp]/)
 		failure(level, place(level) name)
 	else if (!ok && !failed_below[level])
 		failure(level, place(level) name)
