@@ -259,14 +259,19 @@ bool ctx_callback_remove(struct ctx *ctx, struct ctx_callback *cb)
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove);
 
-/* If it is running, its end will wake who waits. */
-static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_callback *cb)
+/*
+ * If it is running, its end will wake who waits. While @busy, if there is one, is pending
+ * it is not taken.
+ */
+static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_callback *cb,
+					   const struct timer_list *busy)
 {
-	enum ctx_removal result;
+	enum ctx_removal result = CTX_NOT_THERE;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	result = ctx_callback_take(scope, cb);
+	if (!busy || !timer_pending(busy))
+		result = ctx_callback_take(scope, cb);
 	if (result == CTX_RUNNING)
 		scope->node.flags |= CTX_RUN_WAITER;
 	raw_spin_unlock_irqrestore(&scope->own.lock, flags);
@@ -298,12 +303,26 @@ bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)
 	scope = ctx_scope(ctx);
 	if (ctx_is_root(&scope->node))
 		return ctx_callback_remove(ctx, cb);
-	result = ctx_callback_catch(scope, cb);
+	result = ctx_callback_catch(scope, cb, NULL);
 	if (result == CTX_RUNNING && ctx_in_callback(cb))
 		return false;
 	might_sleep();
 	if (result == CTX_RUNNING)
-		wait_var_event(&scope->running, ctx_callback_catch(scope, cb) != CTX_RUNNING);
+		wait_var_event(&scope->running,
+			       ctx_callback_catch(scope, cb, NULL) != CTX_RUNNING);
 	return result == CTX_REMOVED;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove_sync);
+
+/* Of what is not inside of it: see work.c. @sync: waits, if it runs. */
+void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, const struct timer_list *busy,
+		      bool sync)
+{
+	struct ctx_scope *scope = ctx_scope(ctx);
+
+	if (ctx_is_root(&scope->node))
+		return;
+	if (unlikely(ctx_callback_catch(scope, cb, busy) == CTX_RUNNING) && sync)
+		wait_var_event(&scope->running,
+			       ctx_callback_catch(scope, cb, busy) != CTX_RUNNING);
+}

@@ -421,15 +421,16 @@ static void work_may_free_itself(struct kunit *test)
 		ctx_work_on_drop(&job->work, free_fn);
 		/* In the middle all ends, with some an hour away, and some on their way. */
 		if (i == n / 2)
-			ctx_cancel(c);
+			ctx_cancel_sync(c);
 		if (ctx_work_queue_delayed(wq, &job->work, i % 3 == 2 ? hour() : i % 3) > 0)
 			continue;
 		kfree(job);
 		refused++;
 	}
 	KUNIT_EXPECT_EQ(test, refused, n - n / 2);
-	KUNIT_EXPECT_TRUE(test, ct_poll_until(atomic_read(&freed) == n - refused));
+	/* Nobody knows them any more; but they are on their queue. */
 	destroy_workqueue(wq);
+	KUNIT_EXPECT_EQ(test, atomic_read(&freed), n - refused);
 	ctx_put(c);
 }
 
@@ -502,6 +503,67 @@ static void work_races(struct kunit *test)
 	ct_token_gone(test, &token);
 }
 
+struct queuer {
+	struct job *job;
+	bool timed;
+	int ret;
+};
+
+static int queue_fn(void *arg)
+{
+	struct queuer *queuer = arg;
+
+	queuer->ret = queue(queuer->job, queuer->timed);
+	return 0;
+}
+
+static int job_ends(struct job *job)
+{
+	return atomic_read(&job->runs) + atomic_read(&job->drops);
+}
+
+/* Each that was told 1 has one end, and there is a reference until then. */
+static void work_of_several_queuers_ends_each_time(struct kunit *test)
+{
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct ct_partner partner;
+	int round, both = 0;
+
+	ct_partner_start(test, &partner, queue_fn);
+	for (round = 0; round < ct_times(600); round++) {
+		struct ctx *c = ct_cancel(test, v);
+		struct job *job = job_new(test, c, note_fn);
+		struct queuer queuer = { .job = job, .timed = round & 1 };
+		int queued, ended;
+
+		ctx_work_on_drop(&job->work, dropped_fn);
+		ct_partner_go(&partner, &queuer);
+		queued = queue(job, round & 2) == 1;
+		ended = round & 4 && ctx_work_cancel(&job->work);
+		if (round & 8)
+			ctx_cancel(c);
+		ct_partner_wait(test, &partner);
+		queued += queuer.ret == 1;
+		/* What waits ends with the context, whoever queued it, and who before. */
+		if (round & 16) {
+			ctx_cancel_sync(c);
+			KUNIT_EXPECT_TRUE(test, ct_poll_until(ended + job_ends(job) == queued));
+		}
+		ended += ctx_work_cancel_sync(&job->work);
+		ended += job_ends(job);
+		KUNIT_EXPECT_EQ(test, ended, queued);
+		KUNIT_EXPECT_EQ(test, refcount_read(&c->ref), 1);
+		both += queued == 2;
+		kfree(job);
+		ctx_put(c);
+	}
+	kunit_info(test, "%d of %d rounds queued it twice\n", both, round);
+	ct_partner_stop(test, &partner);
+	ctx_put(v);
+	ct_token_gone(test, &token);
+}
+
 static struct kunit_case work_cases[] = {
 	KUNIT_CASE(work_runs_with_its_context),
 	KUNIT_CASE(work_of_a_done_context_is_not_queued),
@@ -515,6 +577,7 @@ static struct kunit_case work_cases[] = {
 	KUNIT_CASE(work_may_free_itself),
 	KUNIT_CASE(work_does_not_wait_for_itself),
 	KUNIT_CASE(work_races),
+	KUNIT_CASE(work_of_several_queuers_ends_each_time),
 	{ }
 };
 

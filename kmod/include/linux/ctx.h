@@ -202,7 +202,6 @@ struct ctx_work {
 	struct ctx *ctx;
 	void (*fn)(struct ctx *ctx, struct ctx_work *work);
 	void (*dropped)(struct ctx *ctx, struct ctx_work *work);
-	int armed;			/* what was queued has not ended */
 	bool timed;			/* was ever queued with a delay */
 };
 
