@@ -150,7 +150,12 @@ int ctx_link(struct ctx *ctx, struct ctx *other, struct ctx_link *link)
 		return -ELOOP;
 	if (unlikely(ctx_is_root(&above->node)))
 		return ctx_is_fresh(scope) ? 0 : -EBUSY;
-	ctx_mark_used(above);
+	if (unlikely(!READ_ONCE(above->state.used))) {
+		/* What is refused leaves no mark on @other, which may be linked itself. */
+		if (!ctx_is_fresh(scope))
+			return -EBUSY;
+		ctx_mark_used(above);
+	}
 	refcount_inc(&above->node.ref);
 	/* Between (1) and (2): see above. */
 	smp_mb__after_atomic();

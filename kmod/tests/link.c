@@ -302,6 +302,27 @@ static void s15_only_if_nothing_is_linked_to_it(struct kunit *test)
 	ctx_put(c);
 }
 
+/* Neither of the two is another one for it. */
+static void s15_refused_is_as_if_not_tried(struct kunit *test)
+{
+	struct ctx *p = ct_cancel(test, ctx_background());
+	struct ctx *child = ct_cancel(test, p);
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct ctx *more = ctx_get(other);
+	struct ctx_link link;
+
+	KUNIT_EXPECT_EQ(test, ctx_link(p, other, &link), -EBUSY);
+	KUNIT_EXPECT_EQ(test, refcount_read(&other->ref), 2U);
+	/* Nothing leads from it, whoever else refers to it. */
+	link_to(test, other, p, &link);
+	ctx_cancel(p);
+	ct_expect_done(test, other, -ECANCELED, -ECANCELED);
+	ctx_put(more);
+	ctx_put(other);
+	ctx_put(child);
+	ctx_put(p);
+}
+
 /* A link may lead to one's own parent, or to what is above. */
 static void s15_to_an_ancestor(struct kunit *test)
 {
@@ -1362,6 +1383,7 @@ static struct kunit_case link_cases[] = {
 	KUNIT_CASE(s15_only_without_children),
 	KUNIT_CASE(s15_only_without_the_child_that_keeps_it),
 	KUNIT_CASE(s15_only_if_nothing_is_linked_to_it),
+	KUNIT_CASE(s15_refused_is_as_if_not_tried),
 	KUNIT_CASE(s15_to_an_ancestor),
 	KUNIT_CASE(s15_unlink),
 	KUNIT_CASE(s15_unlink_in_callbacks),
