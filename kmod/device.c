@@ -3,16 +3,18 @@
  * Contexts of devices, which are done when a driver begins to be unbound.
  *
  * That is told to the bus's notifiers, before the driver's remove function is called.
- * Each bus has one of ours while a device on it has a context. Contexts are found by
- * their device there, each once; devres gives back what the notifier has cancelled,
- * and cancels what it was not told of: devices without a bus, and without a driver.
+ * Each bus has one of ours while a device on it has a context, and seldom two. Contexts
+ * are found by their device there, each once; devres gives back what the notifier has
+ * cancelled, and cancels what it was not told of: devices without a bus, or without a
+ * driver, which may outlive their bus. Until then what the notifier has cancelled also
+ * tells who derives another one for that device that he is too late.
  *
- * The notifier takes a spinlock only. The mutex is held where the bus waits for its
- * notifiers to return.
+ * No lock of ours is held where one of ours comes to a bus, or leaves it: that waits for
+ * the bus's other notifiers to return, and these may bind and unbind drivers on another
+ * bus. On the same one they may not, if the driver is one that derives contexts.
  */
 #include <linux/device.h>
 #include <linux/hashtable.h>
-#include <linux/mutex.h>
 #include <linux/notifier.h>
 
 #include "internal.h"
@@ -25,16 +27,18 @@ struct ctx_bus {
 };
 
 struct ctx_device {
-	struct hlist_node node;		/* until somebody cancels it */
+	struct hlist_node node;		/* in one of the tables */
 	const struct device *dev;
 	struct ctx *ctx;
 	struct ctx_bus *bus;
 };
 
-static DEFINE_MUTEX(ctx_buses_lock);	/* protects the list, and the counts of users */
-static LIST_HEAD(ctx_buses);
-static DEFINE_SPINLOCK(ctx_devices_lock);
-static DEFINE_HASHTABLE(ctx_devices, 6);	/* under that lock */
+#define CTX_DEVICE_BITS	6
+
+static DEFINE_SPINLOCK(ctx_devices_lock);	/* protects all of these */
+static LIST_HEAD(ctx_buses);			/* and their counts of users */
+static DEFINE_HASHTABLE(ctx_devices, CTX_DEVICE_BITS);
+static DEFINE_HASHTABLE(ctx_unbound, CTX_DEVICE_BITS);	/* the notifier has cancelled */
 
 static void ctx_device_cancel(struct ctx *ctx)
 {
@@ -43,19 +47,29 @@ static void ctx_device_cancel(struct ctx *ctx)
 	ctx_cancel_scope(ctx_scope(ctx), &by, CTX_CANCEL_YIELDING);
 }
 
-/* Takes off one of the contexts of @dev, and a reference; NULL after the last. */
+/* Under the lock: one of the contexts of @dev in that table. */
+static struct ctx_device *ctx_device_find(struct hlist_head *table, const struct device *dev)
+{
+	struct ctx_device *device;
+
+	hlist_for_each_entry(device, &table[hash_min((unsigned long)dev, CTX_DEVICE_BITS)], node)
+		if (device->dev == dev)
+			return device;
+	return NULL;
+}
+
+/* The next one of @dev that is to be cancelled, with a reference; NULL after the last. */
 static struct ctx *ctx_device_next(const struct device *dev)
 {
 	struct ctx_device *device;
 	struct ctx *ctx = NULL;
 
 	spin_lock(&ctx_devices_lock);
-	hash_for_each_possible(ctx_devices, device, node, (unsigned long)dev) {
-		if (device->dev != dev)
-			continue;
+	device = ctx_device_find(ctx_devices, dev);
+	if (device) {
 		hash_del(&device->node);
+		hash_add(ctx_unbound, &device->node, (unsigned long)dev);
 		ctx = ctx_get(device->ctx);
-		break;
 	}
 	spin_unlock(&ctx_devices_lock);
 	return ctx;
@@ -75,7 +89,22 @@ static int ctx_bus_notify(struct notifier_block *notifier, unsigned long event, 
 	return NOTIFY_OK;
 }
 
-/* Under ctx_buses_lock. */
+/* One that is there, with one user more. */
+static struct ctx_bus *ctx_bus_find(const struct device *dev)
+{
+	struct ctx_bus *bus, *found = NULL;
+
+	spin_lock(&ctx_devices_lock);
+	list_for_each_entry(bus, &ctx_buses, node)
+		if (bus->bus == dev->bus)
+			found = bus;
+	if (found)
+		found->users++;
+	spin_unlock(&ctx_devices_lock);
+	return found;
+}
+
+/* Where two do this at the same time each has one, and the notifier is called twice. */
 static struct ctx_bus *ctx_bus_add(struct device *dev)
 {
 	struct ctx_bus *bus = kzalloc(sizeof(*bus), GFP_KERNEL);
@@ -84,51 +113,32 @@ static struct ctx_bus *ctx_bus_add(struct device *dev)
 	if (!bus)
 		return ERR_PTR(-ENOMEM);
 	bus->bus = dev->bus;
+	bus->users = 1;
 	bus->notifier.notifier_call = ctx_bus_notify;
 	err = bus_register_notifier(bus->bus, &bus->notifier);
 	if (err) {
 		kfree(bus);
 		return ERR_PTR(err);
 	}
+	spin_lock(&ctx_devices_lock);
 	list_add(&bus->node, &ctx_buses);
-	return bus;
-}
-
-static struct ctx_bus *ctx_bus_find(const struct device *dev)
-{
-	struct ctx_bus *bus;
-
-	list_for_each_entry(bus, &ctx_buses, node)
-		if (bus->bus == dev->bus)
-			return bus;
-	return NULL;
-}
-
-static struct ctx_bus *ctx_bus_get(struct device *dev)
-{
-	struct ctx_bus *bus;
-
-	if (!dev->bus)
-		return NULL;
-	mutex_lock(&ctx_buses_lock);
-	bus = ctx_bus_find(dev) ?: ctx_bus_add(dev);
-	if (!IS_ERR(bus))
-		bus->users++;
-	mutex_unlock(&ctx_buses_lock);
+	spin_unlock(&ctx_devices_lock);
 	return bus;
 }
 
 static void ctx_bus_put(struct ctx_bus *bus)
 {
-	if (IS_ERR_OR_NULL(bus))
-		return;
-	mutex_lock(&ctx_buses_lock);
-	if (!--bus->users) {
-		bus_unregister_notifier(bus->bus, &bus->notifier);
+	bool last;
+
+	spin_lock(&ctx_devices_lock);
+	last = !--bus->users;
+	if (last)
 		list_del(&bus->node);
-		kfree(bus);
-	}
-	mutex_unlock(&ctx_buses_lock);
+	spin_unlock(&ctx_devices_lock);
+	if (!last)
+		return;
+	bus_unregister_notifier(bus->bus, &bus->notifier);
+	kfree(bus);
 }
 
 /* From devres, or in place of it. */
@@ -143,8 +153,22 @@ static void ctx_device_release(void *data)
 	if (!IS_ERR(device->ctx))
 		ctx_device_cancel(device->ctx);
 	ctx_put(device->ctx);
-	ctx_bus_put(device->bus);
+	if (!IS_ERR_OR_NULL(device->bus))
+		ctx_bus_put(device->bus);
 	kfree(device);
+}
+
+/* Whether it comes before the notifier is done with that device. */
+static bool ctx_device_enlist(struct ctx_device *device)
+{
+	bool late;
+
+	spin_lock(&ctx_devices_lock);
+	late = ctx_device_find(ctx_unbound, device->dev);
+	if (!late)
+		hash_add(ctx_devices, &device->node, (unsigned long)device->dev);
+	spin_unlock(&ctx_devices_lock);
+	return !late;
 }
 
 static int ctx_device_setup(struct ctx_device *device, struct device *dev, struct ctx *parent)
@@ -153,31 +177,37 @@ static int ctx_device_setup(struct ctx_device *device, struct device *dev, struc
 	device->ctx = ctx_with_cancel(parent, GFP_KERNEL);
 	if (IS_ERR(device->ctx))
 		return PTR_ERR(device->ctx);
-	device->bus = ctx_bus_get(dev);
-	if (IS_ERR(device->bus))
-		return PTR_ERR(device->bus);
-	spin_lock(&ctx_devices_lock);
-	hash_add(ctx_devices, &device->node, (unsigned long)dev);
-	spin_unlock(&ctx_devices_lock);
+	if (dev->bus && dev->driver) {
+		device->bus = ctx_bus_find(dev) ?: ctx_bus_add(dev);
+		if (IS_ERR(device->bus))
+			return PTR_ERR(device->bus);
+	}
+	if (!ctx_device_enlist(device))
+		ctx_device_cancel(device->ctx);
 	return 0;
 }
 
 /**
  * devm_ctx_with_cancel - derive a context that ends with a device's driver
- * @dev: the device, that the caller binds a driver to, or has bound
+ * @dev: the device, that the caller, its driver, is being bound to, or is bound to
  * @parent: what it is derived from; as with ctx_with_cancel()
  *
  * As soon as the driver begins to be unbound, before its remove function is called,
  * the context is cancelled with -ENODEV as the cause. So a remove function may wait
  * for what was started under it. The same is done when a probe fails. It is put with
- * the other resources of the device.
+ * the other resources of the device. One that is derived after others of the device were
+ * cancelled so is done from the beginning.
  *
- * Where no bus tells of it, as for a device without one, it is cancelled only then.
+ * Where no bus tells of it, it is cancelled only then: for a device without one; and where
+ * remove() is called because the driver's attributes could not be added, or as a test of
+ * it (CONFIG_DEBUG_TEST_DRIVER_REMOVE), or has derived the device's first one. So a
+ * remove() that waits cancels it before, to be sure, which otherwise changes nothing.
  *
  * Ordering: the remove function sees it done. What was written before the unbinding
  * began is visible to whoever sees it done by that (S16).
  *
- * Context: Process; sleeps (S18). Not from a notifier of the device's bus.
+ * Context: Process; sleeps (S18). Not inside of a notifier of the device's bus, which must
+ * not bind nor unbind the driver either: it would wait for itself.
  * Return: the context, which devres holds the reference on: who uses it for longer
  * takes one; ERR_PTR(-EINVAL) for a NULL @dev or @parent; an ERR_PTR @parent;
  * ERR_PTR(-ENOMEM); what bus_register_notifier() returned.

@@ -22,6 +22,7 @@ struct gadget {
 	int cause;
 	int joined;
 	int unwound;			/* the error when what came later was given back */
+	int late;			/* the error of one that is derived in remove */
 	struct completion freed;
 };
 
@@ -66,10 +67,13 @@ static int gadget_probe(struct device *dev)
 static void gadget_remove(struct device *dev)
 {
 	struct gadget *gadget = gadget_of(dev);
+	struct ctx *late;
 
 	gadget->removes++;
 	if (!gadget->contexts)
 		return;
+	late = devm_ctx_with_cancel(dev, ctx_background());
+	gadget->late = IS_ERR(late) ? 0 : ctx_err(late);
 	gadget->err = ctx_err(gadget->ctx[0]);
 	gadget->cause = ctx_cause(gadget->ctx[0]);
 	gadget->joined = ctx_thread_join(gadget->thread);
@@ -206,6 +210,26 @@ static void device_unbinding_ends_its_contexts_before_remove(struct kunit *test)
 	}
 }
 
+/* Nothing begins under the device any more. */
+static void device_being_unbound_gets_none_that_live(struct kunit *test)
+{
+	struct gadget *gadget = gadget_new(test, ctx_background(), 1);
+	struct gadget *other = gadget_new(test, ctx_background(), 1);
+
+	gadget_add(test, gadget, 0);
+	gadget_add(test, other, 1);
+	device_release_driver(&gadget->dev);
+	KUNIT_EXPECT_EQ(test, gadget->late, -ECANCELED);
+	/* Another one's do, and its own when it is bound again. */
+	ctx_put(other->ctx[0]);
+	other->ctx[0] = ctx_get(devm_ctx_with_cancel(&other->dev, ctx_background()));
+	ct_expect_live(test, other->ctx[0]);
+	KUNIT_EXPECT_EQ(test, device_attach(&gadget->dev), 1);
+	ct_expect_live(test, gadget->ctx[0]);
+	gadget_gone(test, other);
+	gadget_gone(test, gadget);
+}
+
 /* Only devres has a reference, and gives it back. */
 static void device_contexts_are_put_with_its_resources(struct kunit *test)
 {
@@ -339,6 +363,7 @@ static void device_context_without_memory_is_enomem(struct kunit *test)
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_arguments_are_checked),
 	KUNIT_CASE(device_unbinding_ends_its_contexts_before_remove),
+	KUNIT_CASE(device_being_unbound_gets_none_that_live),
 	KUNIT_CASE(device_contexts_are_put_with_its_resources),
 	KUNIT_CASE(device_probe_that_fails_ends_them),
 	KUNIT_CASE(device_context_keeps_an_earlier_cause),
