@@ -204,7 +204,8 @@ void ctx_debug_call(struct ctx *ctx, struct ctx_callback *cb)
 
 	fn(ctx, cb);
 	us = ktime_us_delta(ktime_get(), begun);
-	slept = current->nvcsw != switches;
+	/* On PREEMPT_RT, who waits for a spinlock is switched as well. */
+	slept = !IS_ENABLED(CONFIG_PREEMPT_RT) && current->nvcsw != switches;
 	if ((slept || us > CTX_SLOW_US) && ctx_debug_is_new((unsigned long)fn))
 		pr_warn("callback %pS %stook %lld us\n", fn, slept ? "slept, and " : "", us);
 }

@@ -198,7 +198,8 @@ static bool fail_at(int nth_fd, int nth, int *ret, fixture_self(fault),
 	if (nth_fd >= 0 && len > 0) {
 		len = pread(nth_fd, text, sizeof(text) - 1, 0);
 		text[len > 0 ? len : 0] = '\0';
-		failed = atoi(text) == 0;
+		/* Where that fails, it is what comes next that was to. */
+		failed = len > 0 && atoi(text) == 0;
 		len = pwrite(nth_fd, "0", 1, 0);
 	}
 	return failed;
