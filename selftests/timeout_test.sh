@@ -137,6 +137,7 @@ signals()
 	try 137 '' '-s KILL .1 cat $silence'
 	try 137 '' '-s 9 .1 cat $silence'
 	try 137 '' '--signal=kill .1 cat $silence'
+	try 137 '' '.1 sh -c "trap \"kill -KILL \$\$\" TERM; cat $silence"'
 	try 124 '' '.1 sh -c "kill -STOP \$\$"'
 }
 

@@ -70,7 +70,7 @@ const char run_help[] =
 	"  125    ctx run itself failed\n"
 	"  126    COMMAND was found but cannot be run\n"
 	"  127    COMMAND was not found\n"
-	"  137    the time was up and it took KILL to end COMMAND\n"
+	"  137    the time was up and COMMAND died of KILL, whoever sent that\n"
 	"  128+N  COMMAND died of signal N, also if that was sent because the context was\n"
 	"         cancelled; or it was cancelled before the start, N being SIGNAL\n"
 	"  else   that of COMMAND\n"
@@ -293,7 +293,7 @@ static int die_of_signal(const struct run *run, int number)
 static int exit_status(const struct run *run)
 {
 	int number = WIFSIGNALED(run->status) ? WTERMSIG(run->status) : 0;
-	bool as_command = run->preserve_status || (run->killed && number == SIGKILL);
+	bool as_command = run->preserve_status || number == SIGKILL;
 
 	if (run->timed_out && !as_command)
 		return EXIT_TIMED_OUT;
