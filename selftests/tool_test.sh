@@ -549,7 +549,9 @@ exec_by_id()
 	expect 0 'deadline  in 59 min' ctx exec "$id" -- ctx info &&
 		expect 0 'rights    derive observe' ctx exec "$id" ctx info &&
 		expect 7 '' ctx exec -t 5s "$id" -- sh -c 'exit 7' &&
-		expect 124 '' ctx exec -t .1 "$id" cat "$silence" || return
+		expect 124 '' ctx exec -t .1 "$id" cat "$silence" &&
+		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
+		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true || return
 	ctx exec -v "$id" -- sh -c 'echo up > $result; cat $silence' 2> "$dir/said" &
 	second=$!
 	read -r line <&3

@@ -67,6 +67,6 @@ int cmd_exec(int argc, char **argv)
 		run.command++;
 	if (!*run.command)
 		die("no command; try 'ctx exec --help'");
-	fill_standard_descriptors();
+	arrange_descriptors(&run);
 	return run_command(&run, open_by_id(id));
 }

@@ -204,7 +204,7 @@ void run_options(struct run *run, int argc, char **argv, const char *verb, const
 }
 
 /* Descriptors 0 to 2 are the command's, whether or not they are open. */
-void fill_standard_descriptors(void)
+static void fill_standard_descriptors(void)
 {
 	int fd;
 
@@ -215,15 +215,26 @@ void fill_standard_descriptors(void)
 		close(fd);
 }
 
-/* The context that ctx run was started under, not to be passed on any more. */
-static int outer_context(struct run *run)
+/* The context that this was started under is not to be passed on any more. */
+static void keep_outer_context(struct run *run)
 {
 	int fd = ctx_env_fd();
 
 	run->nested = fd >= 0;
 	if (fd > STDERR_FILENO)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
-	else if (fd < 0 && errno != ENOENT && run->verbose)
+}
+
+/* Before there are any of our own, which could get CTX_FD's number. */
+void arrange_descriptors(struct run *run)
+{
+	fill_standard_descriptors();
+	keep_outer_context(run);
+}
+
+static int outer_context(const struct run *run)
+{
+	if (!run->nested && ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
 		complain("CTX_FD=%s is no context; starting from the ambient one",
 			 getenv("CTX_FD"));
 	return ctx_from_env();
@@ -345,7 +356,7 @@ int cmd_run(int argc, char **argv)
 	int outer;
 
 	run_options(&run, argc, argv, "run", run_help);
-	fill_standard_descriptors();
+	arrange_descriptors(&run);
 	outer = outer_context(&run);
 	if (outer < 0)
 		die_of_device();

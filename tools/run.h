@@ -56,7 +56,7 @@ static inline bool has_group(const struct run *run)
 
 /* run.c */
 void run_options(struct run *run, int argc, char **argv, const char *verb, const char *help);
-void fill_standard_descriptors(void);
+void arrange_descriptors(struct run *run);
 int run_command(struct run *run, int outer);
 
 /* start.c */
