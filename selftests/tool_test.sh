@@ -458,6 +458,41 @@ whole_tree()
 	removed
 }
 
+# Of an end from above a command hears by the signal of its own ctx run, and not by that
+# of an outer one, too, which that one's TERM would show here.
+signalled_once()
+{
+	ctx run -- ctx run -s USR1 -- sh -c '
+		trap "echo USR1 > $result" USR1
+		trap "echo TERM > $result" TERM
+		trap "echo HUP > $result; exit" HUP
+		echo $PPID > $result
+		while :; do ctx wait > /dev/null; done' &
+	outer=$!
+	read -r inner <&3
+	kill -TERM $outer
+	hear USR1 && kill -HUP "$inner" && hear HUP && wait
+}
+
+# Where no outer one sends any, nothing that is sent then is taken for its signal.
+nothing_swallowed()
+{
+	ctx run -- sh -c '
+		ctx info | sed -n "s/^parent *context //p" > $result
+		read -r line < $silence' &
+	above=$!
+	read -r id <&3
+	ctx exec -s HUP "$id" -- sh -c '
+		trap "echo HUP > $result" HUP
+		trap "echo TERM > $result; exit" TERM
+		echo up > $result
+		while :; do ctx wait > /dev/null; done' &
+	run=$!
+	hear up || return
+	kill -TERM $above
+	hear HUP && kill -HUP $run && kill -TERM $run && hear HUP TERM && wait
+}
+
 # Until who stayed behind has removed the group: ctx run waits for that as the others.
 removed()
 {
@@ -679,6 +714,8 @@ test_case "a cgroup of its own" own_group
 test_case "run killed: everything is, and the next one tidies up" killed_run_takes_all
 test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
+test_case "an end from above is heard of once" signalled_once
+test_case "a signal after an end from above is passed on" nothing_swallowed
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind
 test_case "what is left behind is killed with its keeper" left_behind_is_killed

@@ -232,9 +232,23 @@ void arrange_descriptors(struct run *run)
 	keep_outer_context(run);
 }
 
-static int outer_context(const struct run *run)
+/* Who made the context at @fd, if that is a ctx run, or 0. */
+static pid_t run_that_made(int fd)
 {
-	if (!run->nested && ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
+	struct ctx_ioc_info info;
+	char name[CTX_COMM_LEN];
+
+	if (ctx_info(fd, &info) || prctl(PR_GET_NAME, name) ||
+	    strncmp(name, info.creator_comm, CTX_COMM_LEN))
+		return 0;
+	return info.creator_pid;
+}
+
+static int outer_context(struct run *run)
+{
+	if (run->nested)
+		run->outer = run_that_made(ctx_env_fd());
+	else if (ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
 		complain("CTX_FD=%s is no context; starting from the ambient one",
 			 getenv("CTX_FD"));
 	return ctx_from_env();
@@ -329,7 +343,7 @@ static void leave(struct run *run)
 /* The context was done before there was anything to run under it. */
 static int not_started(struct run *run, int err)
 {
-	learn_end(run);
+	tell_end(run);
 	return err == ETIMEDOUT ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
 

@@ -38,10 +38,10 @@ struct run {
 	int status;
 	sigset_t old_mask;
 	bool nested;		/* CTX_FD named a context */
+	pid_t outer;		/* the ctx run that made it, until that has sent its signal */
 	bool had_children;	/* before there was a command */
 	bool has_tty;		/* its process group is in the foreground */
 	bool signalled;		/* the context was done and SIGNAL was sent */
-	bool from_above;	/* ... because one above it was; see on_end_signal() */
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */
@@ -65,7 +65,7 @@ void prepare_group(struct run *run);
 void start_command(struct run *run);
 
 /* supervise.c */
-void learn_end(struct run *run);
+void tell_end(const struct run *run);
 void watch_command(struct run *run);
 
 #endif /* RUN_H */

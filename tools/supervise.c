@@ -96,18 +96,15 @@ static void kill_all(struct run *run)
 		kill_children(run);
 }
 
-/* Finds out, and says if asked to, who ended the context. */
-void learn_end(struct run *run)
+/* Says who ended the context, if asked to. */
+void tell_end(const struct run *run)
 {
 	struct ctx_event event;
 
-	if (ctx_wait(run->ctx, 0, &event) <= 0)
+	if (!run->verbose || ctx_wait(run->ctx, 0, &event) <= 0)
 		return;
-	run->from_above = event.origin_id != event.id;
-	if (run->verbose) {
-		fputs("ctx: ", stderr);
-		print_end(stderr, &event);
-	}
+	fputs("ctx: ", stderr);
+	print_end(stderr, &event);
 }
 
 static void start_grace(struct run *run)
@@ -124,7 +121,7 @@ static void start_grace(struct run *run)
 static void on_done(struct run *run)
 {
 	run->signalled = true;
-	learn_end(run);
+	tell_end(run);
 	if (run->signal == SIGKILL) {
 		kill_all(run);
 		return;
@@ -189,19 +186,19 @@ static void on_child(struct run *run)
 }
 
 /*
- * One of the signals that end things. An outer ctx run sends one when a context
- * is done that ours is below: then the command has had it already.
+ * One of the signals that end things. The first one of an outer ctx run says that its
+ * context is done, and so ours is, or is about to be: the command hears of that anyway.
  */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
 	bool from_tty = info->ssi_code == SI_KERNEL;
 
-	if (!run->signalled) {
+	if (run->outer && (pid_t)info->ssi_pid == run->outer) {
+		run->outer = 0;
+	} else if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
 		ctx_cancel(run->ctx, EINTR);
-	} else if (run->from_above && (int)info->ssi_signo == run->signal) {
-		run->from_above = false;
 	} else if (!run->foreground || !from_tty) {
 		send_signal(run, info->ssi_signo);
 	}
