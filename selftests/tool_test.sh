@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The ctx command, as people use it: exit statuses, deadlines, signals, nesting,
-# and what is left when it is killed. Needs the module, a ctx in PATH and busybox.
+# and what is left when it is killed. Needs the module, a ctx in PATH, busybox and what
+# is in lib/.
 #
 # Nothing here sleeps or measures: what takes long waits on its context, or reads
 # a fifo that no one ever writes.
@@ -16,6 +17,8 @@ alive=$dir/alive
 new=$dir/new
 go=$dir/go
 groups=/sys/fs/cgroup
+interrupt=$(printf '\003')
+PATH=$PATH:$(cd "$(dirname "$0")" && pwd)/lib
 number=0 failed=0
 
 # Open for reading and writing, so that neither side waits for the other to open it.
@@ -270,6 +273,35 @@ passed_on()
 		expect 0 'creator   ctx\[' ctx run -- ctx info &&
 		expect 0 '^1$' ctx run -- ctx run -- sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
 		expect 0 '' ctx run -- sh -c '[ $CTX_FD -ge 10 ]'
+}
+
+# ^C is for all of the job, which is more than the command that has the terminal.
+interrupted()
+{
+	expect 0 'all of it' terminal -w up -k "$interrupt" sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "echo up; exec cat $silence"
+		[ $? = 130 ]'
+}
+
+# What somebody sends is for whom it is sent to, and what it runs.
+interrupted_by_process()
+{
+	expect 0 'status 130' terminal sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "kill -INT \$PPID; exec cat $silence"
+		echo "status $?"' &&
+		! echo "$output" | grep 'all of it'
+}
+
+# In the foreground, ^C is the command's by itself: it does not get another one.
+interrupted_in_foreground()
+{
+	expect 137 'sending KILL' terminal -w up -k "$interrupt" \
+		ctx run -f -v -k .1 -- sh -c 'trap "" INT; echo up; exec cat $silence' &&
+		! echo "$output" | grep 'sending INT' &&
+		expect 137 'sending INT' terminal \
+			ctx run -f -v -k .1 -- sh -c 'trap "" INT; kill -INT $PPID; exec cat $silence'
 }
 
 # Descriptors that are closed belong to the command all the same.
@@ -696,6 +728,9 @@ test_case "a stopped command is ended" stopped
 test_case "signals cancel and are passed on" forwarding
 test_case "a signal passed on decides the status" forwarded_death
 test_case "an ignored signal stays ignored" ignored_signal
+test_case "^C is for the whole job" interrupted
+test_case "an INT that was sent is not" interrupted_by_process
+test_case "^C in the foreground comes once" interrupted_in_foreground
 test_case "nested runs: the tighter deadline rules" nested
 test_case "nothing starts under a context that is done" born_done
 test_case "CTX_FD is passed on" passed_on

@@ -306,8 +306,8 @@ static int die_of_signal(const struct run *run, int number)
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
-	/* ^C was meant for all of the job, whoever had the terminal. */
-	if (run->has_tty && (number == SIGINT || number == SIGQUIT))
+	/* ^C was meant for all of the job, whoever had the terminal. What we sent was not. */
+	if (run->has_tty && is_key(number) && !sigismember(&run->sent, number))
 		kill(0, number);
 	else
 		raise(number);

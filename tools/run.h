@@ -42,6 +42,8 @@ struct run {
 	bool had_children;	/* before there was a command */
 	bool has_tty;		/* its process group is in the foreground */
 	bool signalled;		/* the context was done and SIGNAL was sent */
+	bool has_had_it;	/* ... by the terminal, to the command as well */
+	sigset_t sent;
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */
@@ -52,6 +54,12 @@ struct run {
 static inline bool has_group(const struct run *run)
 {
 	return run->group.dir >= 0;
+}
+
+/* What keys send to all of the terminal's foreground, ^C and ^\ by default. */
+static inline bool is_key(int number)
+{
+	return number == SIGINT || number == SIGQUIT;
 }
 
 /* run.c */

@@ -19,12 +19,13 @@
 #include "run.h"
 #include "tool.h"
 
-static void send_signal(const struct run *run, int number)
+static void send_signal(struct run *run, int number)
 {
 	pid_t target = run->foreground ? run->pid : -run->pid;
 
 	if (run->exited && !has_group(run))
 		return;
+	sigaddset(&run->sent, number);
 	if (run->verbose)
 		complain("sending %s to %s", signal_name(number), run->command[0]);
 	if (has_group(run) && number != SIGTSTP) {
@@ -126,7 +127,8 @@ static void on_done(struct run *run)
 		kill_all(run);
 		return;
 	}
-	send_signal(run, run->signal);
+	if (!run->has_had_it)
+		send_signal(run, run->signal);
 	start_grace(run);
 }
 
@@ -191,15 +193,17 @@ static void on_child(struct run *run)
  */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
-	bool from_tty = info->ssi_code == SI_KERNEL;
+	bool has_had_it = run->foreground && info->ssi_code == SI_KERNEL &&
+			  is_key(info->ssi_signo);
 
 	if (run->outer && (pid_t)info->ssi_pid == run->outer) {
 		run->outer = 0;
 	} else if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
+		run->has_had_it = has_had_it;
 		ctx_cancel(run->ctx, EINTR);
-	} else if (!run->foreground || !from_tty) {
+	} else if (!has_had_it) {
 		send_signal(run, info->ssi_signo);
 	}
 }
