@@ -598,6 +598,29 @@ left_behind_is_killed()
 	ctx run true && no_groups_left
 }
 
+# Where there may be no process more, nobody can stay with what is left behind.
+left_behind_with_nobody()
+{
+	cat "$alive" &
+	reader=$!
+	echo +pids > "$groups/cgroup.subtree_control" && mkdir "$groups/mine" || return
+	expect 3 '^ctx: cannot stay with what sh left behind, so the kernel kills it: ' sh -c '
+		echo 0 > /sys/fs/cgroup/mine/cgroup.procs
+		exec ctx run -- sh -c "
+			exec 9> $alive
+			setsid sh -c \"echo up > $result; exec cat $silence\" > /dev/null 2>&1 &
+			read -r line < $result
+			echo 1 > /sys/fs/cgroup/mine/pids.max
+			exit 3"'
+	failure=$?
+	wait $reader
+	# Who was killed may still have to be reaped.
+	while [ -d "$groups/mine" ]; do
+		rmdir "$groups"/mine/ctx-run-* "$groups/mine" 2> /dev/null
+	done
+	echo -pids > "$groups/cgroup.subtree_control" && [ $failure = 0 ]
+}
+
 values()
 {
 	expect 0 'depth     4' ctx run --value a=1 --value 'b=x y' -- ctx info &&
@@ -754,6 +777,7 @@ test_case "a signal after an end from above is passed on" nothing_swallowed
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind
 test_case "what is left behind is killed with its keeper" left_behind_is_killed
+test_case "what nobody can stay with is killed" left_behind_with_nobody
 test_case "the ambient context" ambient
 test_case "values" values
 test_case "exec: under a context by its number" exec_by_id

@@ -367,15 +367,17 @@ static void let_go_of_all_but(struct group *group, int guard)
 
 /*
  * Waits in the background until all that the command has left behind is gone, and
- * removes the group. Whoever holds @guard keeps them from being killed.
+ * removes the group. Whoever holds @guard keeps them from being killed. Returns -1 if
+ * nobody can stay.
  */
-void group_leave(struct group *group, int guard)
+int group_leave(struct group *group, int guard)
 {
 	struct pollfd events = { .events = POLLPRI };
+	pid_t pid = fork();
 	sigset_t all;
 
-	if (fork())
-		return;
+	if (pid)
+		return pid < 0 ? -1 : 0;
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	setsid();

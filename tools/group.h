@@ -21,6 +21,6 @@ bool group_is_empty(const struct group *group);
 void group_signal(const struct group *group, int number);
 void group_kill(const struct group *group);
 int group_remove(struct group *group);
-void group_leave(struct group *group, int guard);
+int group_leave(struct group *group, int guard);
 
 #endif /* GROUP_H */

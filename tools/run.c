@@ -336,8 +336,11 @@ static void leave(struct run *run)
 	if (run->has_tty)
 		terminal_give(run->tty, getpgrp());
 	ctx_cancel(run->ctx, 0);
-	if (has_group(run) && group_remove(&run->group) && errno == EBUSY)
-		group_leave(&run->group, run->guard);
+	if (!has_group(run) || !group_remove(&run->group) || errno != EBUSY)
+		return;
+	if (group_leave(&run->group, run->guard))
+		complain("cannot stay with what %s left behind, so the kernel kills it: %s",
+			 run->command[0], strerror(errno));
 }
 
 /* The context was done before there was anything to run under it. */
