@@ -321,6 +321,19 @@ wrong_env()
 	CTX_FD=99 expect 0 'CTX_FD=99 is no context' ctx run -v true
 }
 
+# A program with more rights than its caller is not bound to the context he hands it.
+set_user_id()
+{
+	cp "$(which ctx)" "$dir/ctx" && chmod 755 "$dir" && chmod 4755 "$dir/ctx" &&
+		expect 125 'CTX_FD is not set' \
+			su -s /bin/sh nobody -c "ctx run -q -t 50 -- $dir/ctx info" &&
+		expect 0 'depth     2' \
+			su -s /bin/sh nobody -c "ctx run -q -t 50 -- $dir/ctx run -- ctx info" &&
+		chmod 755 "$dir/ctx" &&
+		expect 0 'deadline  in [0-9.]* s' \
+			su -s /bin/sh nobody -c "ctx run -q -t 50 -- $dir/ctx info"
+}
+
 info()
 {
 	expect 0 'context   background' ctx info -f 3 3<> /dev/ctx &&
@@ -759,6 +772,7 @@ test_case "nothing starts under a context that is done" born_done
 test_case "CTX_FD is passed on" passed_on
 test_case "closed standard descriptors stay the command's" closed_descriptors
 test_case "a CTX_FD that is no context" wrong_env
+test_case "a CTX_FD for a set-user-ID program" set_user_id
 test_case "info" info
 test_case "info on a context that is done" info_done
 test_case "wait ends after its time" wait_in_vain

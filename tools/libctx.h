@@ -59,7 +59,8 @@ extern "C" {
  *   no more: what is derived reads no values. Fails as ctx_background() does.
  *
  * ctx_env_fd: the number in CTX_FD itself, not a duplicate.
- *   ENOENT: CTX_FD is not set. EINVAL: it is no number. EBADF: that descriptor
+ *   ENOENT: CTX_FD is not set, or this program has more rights than its caller,
+ *   as by set-user-ID: see secure_getenv(3). EINVAL: it is no number. EBADF: that descriptor
  *   is closed. ENOTTY: it is no context.
  */
 int ctx_background(void);
