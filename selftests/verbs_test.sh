@@ -832,6 +832,25 @@ trace_tree_that_is_there()
 	told "$id1 is cancelled" "$id4 is cancelled"
 }
 
+# The second event has the name at the beginning of its line, too: the first was slept on.
+trace_odd_names()
+{
+	start_trace -e derive,cancel || return
+	set --
+	for name in 'a\nb' '\n: ctx_done:\n' '] x 1.1: ctx_' 'a\n-1 (x] y 1.1:' 'x\nCPU:1 [LOST'; do
+		# shellcheck disable=SC2059 # a name with escapes
+		name=$(printf "$name."); name=${name%.}
+		hold_them name="$name" cancel || return
+		first=$id1 seen=$(printf %s "$name" | tr '[:cntrl:]' '?')
+		hold_more "$holders" cancel
+		ctx cancel -c EIO "$first"
+		set -- "$@" "$first derived from background, with_cancel, by ${seen}[N]" \
+			"$id derived from $first, with_cancel, by ${seen}[N]" \
+			"$first cancelled by ctx[N]: EIO, Input/output error"
+	done
+	end_trace && told "$@"
+}
+
 trace_leaves_nothing()
 {
 	start_trace && kill -TERM "$tracer"
@@ -959,6 +978,7 @@ test_case "trace: some events" trace_some_events
 test_case "trace: some contexts" trace_some_contexts
 test_case "trace: a tree" trace_tree
 test_case "trace: a tree that is there" trace_tree_that_is_there
+test_case "trace: odd names" trace_odd_names
 test_case "trace: leaves nothing behind" trace_leaves_nothing
 test_case "trace: into a closed pipe" trace_into_closed_pipe
 test_case "trace: errors" trace_errors

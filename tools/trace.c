@@ -274,6 +274,8 @@ static void start(struct trace *trace)
 	/* The clock that deadlines are on. A big buffer is the kernel's default. */
 	if (set(trace, "trace_clock", "mono"))
 		die("cannot set the clock of %s: %s", trace->dir, strerror(errno));
+	/* Lines as parse_head() reads them, whatever the top instance has. */
+	set(trace, "options/irq-info", "1");
 	snprintf(path, sizeof(path), "%s/trace_pipe", trace->dir);
 	trace_pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (trace_pipe < 0)
@@ -297,8 +299,8 @@ static long long field(const char *text, const char *name)
 	return 0;
 }
 
-/* ... as a word, or for the last field, which may hold blanks, the rest. */
-static const char *word(const char *text, const char *name, bool rest)
+/* ... as a word, or for the last field, which is a task's name and holds anything, that. */
+static const char *word(const char *text, const char *name, bool is_comm)
 {
 	static char found[128];
 	char key[32];
@@ -309,7 +311,8 @@ static const char *word(const char *text, const char *name, bool rest)
 	if (!at)
 		return "?";
 	at += strlen(key);
-	snprintf(found, sizeof(found), "%.*s", (int)strcspn(at, rest ? "\n" : "\n "), at);
+	snprintf(found, sizeof(found), "%.*s",
+		 is_comm ? CTX_COMM_LEN - 1 : (int)strcspn(at, "\n "), at);
 	make_harmless(found);
 	return found;
 }
@@ -431,30 +434,50 @@ static bool is_wanted(struct trace *trace, enum event event, const char *text)
 }
 
 /*
+ * The length of what stands before an event's fields, 0 if no event begins here:
  * "            make-871     [001] d..1.    12.345678: ctx_done: ctx=... id=42 ..."
- * The name may contain anything, but has a width.
+ * The name may contain anything, but has a width, and is too short for the rest of that.
  */
-static bool parse_line(char *line, enum event *event, char **text, int64_t *time)
+static size_t parse_head(const char *line, enum event *event, int64_t *time)
 {
 	unsigned long seconds, fraction;
-	char *at, *clock;
-	size_t len = strlen(line);
+	char name[16] = "";
+	int len = 0;
 
-	at = len > COMM_WIDTH ? strstr(line + COMM_WIDTH, ": ctx_") : NULL;
-	if (!at || line[COMM_WIDTH] != '-')
-		return false;
-	*at = '\0';
-	clock = strrchr(line, ' ');
-	if (!clock || sscanf(clock, "%lu.%6lu", &seconds, &fraction) != 2)
-		return false;
+	if (strnlen(line, COMM_WIDTH) < COMM_WIDTH ||
+	    sscanf(line + COMM_WIDTH, "-%*u%*[^]]] %*s %lu.%6lu: ctx_%15[a-z_]:%n",
+		   &seconds, &fraction, name, &len) != 3)
+		return 0;
 	*time = seconds * CTX_SEC + fraction * CTX_USEC;
-	at += strlen(": ctx_");
-	len = strcspn(at, ":");
-	*text = at + len;
-	for (*event = 0; *event < EVENTS; ++*event)
-		if (strlen(events[*event].name) == len && !strncmp(at, events[*event].name, len))
-			return true;
-	return false;
+	for (*event = 0; *event < EVENTS && len; ++*event)
+		if (!strcmp(events[*event].name, name))
+			return COMM_WIDTH + len;
+	return 0;
+}
+
+static bool tells_of_loss(const char *line)
+{
+	int len = 0;
+
+	return sscanf(line, "CPU:%*u [LOST%*[ 0-9]EVENTS]%n", &len) == 0 && len;
+}
+
+/*
+ * The newline that ends the line, of which a name at its end may have some, too: one
+ * that another line follows or, if there is no more to come, nothing.
+ */
+static char *find_end(char *line, bool is_all)
+{
+	enum event event;
+	int64_t time;
+
+	while ((line = strchr(line, '\n'))) {
+		if (line[1] ? parse_head(line + 1, &event, &time) || tells_of_loss(line + 1) :
+		    is_all)
+			break;
+		line++;
+	}
+	return line;
 }
 
 /* Returns false when that was the last line. */
@@ -462,10 +485,11 @@ static bool handle_line(struct trace *trace, char *line)
 {
 	enum event event;
 	int64_t time;
-	char *text;
+	size_t len = parse_head(line, &event, &time);
+	char *text = line + len;
 
-	if (!parse_line(line, &event, &text, &time)) {
-		if (strstr(line, "LOST"))
+	if (!len) {
+		if (tells_of_loss(line))
 			complain("some events were lost: ask for fewer of them, or for IDs");
 		return true;
 	}
@@ -483,14 +507,17 @@ static bool handle_line(struct trace *trace, char *line)
 	return true;
 }
 
-/* As many lines as are complete; what is left of @buffer is kept for the next time. */
-static bool handle_lines(struct trace *trace, char *buffer, size_t *len)
+/*
+ * As many lines as are complete, all if nothing comes after them for now; what is left
+ * of @buffer is kept for the next time.
+ */
+static bool handle_lines(struct trace *trace, char *buffer, size_t *len, bool is_all)
 {
 	char *line = buffer, *end;
 	bool more = true;
 
 	buffer[*len] = '\0';
-	while (more && (end = strchr(line, '\n'))) {
+	while (more && (end = find_end(line, is_all))) {
 		*end = '\0';
 		more = handle_line(trace, line);
 		line = end + 1;
@@ -526,6 +553,8 @@ static void listen_until_the_end(struct trace *trace, const sigset_t *mask)
 		ssize_t got = read(trace_pipe, buffer + len, sizeof(buffer) - 1 - len);
 
 		if (got < 0 && errno == EAGAIN) {
+			if (!handle_lines(trace, buffer, &len, true))
+				break;
 			ppoll(&fd, 1, NULL, mask);
 			continue;
 		}
@@ -534,7 +563,7 @@ static void listen_until_the_end(struct trace *trace, const sigset_t *mask)
 		if (got <= 0)
 			die("cannot read the trace: %s", got ? strerror(errno) : "it has ended");
 		len += got;
-		if (!handle_lines(trace, buffer, &len))
+		if (!handle_lines(trace, buffer, &len, false))
 			break;
 		/* A line that long is none of ours. */
 		if (len == sizeof(buffer) - 1)
