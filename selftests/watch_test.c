@@ -1117,6 +1117,25 @@ static int make_lingering(struct subject *subject)
 	return setsockopt(subject->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+/* Waits until what had these ends is being closed: it has said so to the other side. */
+static void wait_closing(const struct sockaddr_in *from, const struct sockaddr_in *to)
+{
+	bool closing = false;
+	char line[200], ends[64];
+	FILE *file;
+
+	/* FIN_WAIT1 */
+	snprintf(ends, sizeof(ends), " %08X:%04X %08X:%04X 04 ", from->sin_addr.s_addr,
+		 ntohs(from->sin_port), to->sin_addr.s_addr, ntohs(to->sin_port));
+	while (!closing) {
+		file = fopen("/proc/net/tcp", "re");
+		while (!closing && fgets(line, sizeof(line), file))
+			closing = strstr(line, ends);
+		fclose(file);
+		sched_yield();
+	}
+}
+
 /*
  * What its owner closed does not linger: behind it would wait all that the kernel
  * releases for its own threads, as it does what is watched last here.
@@ -1124,12 +1143,17 @@ static int make_lingering(struct subject *subject)
 TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
 {
 	struct subject subject = { .fd = -1, .other = -1, .third = -1 };
+	struct sockaddr_in from, to;
+	socklen_t len = sizeof(from);
 	int pipe[2];
 
 	ASSERT_EQ(0, make_lingering(&subject));
+	ASSERT_EQ(0, getsockname(subject.fd, (struct sockaddr *)&from, &len));
+	ASSERT_EQ(0, getpeername(subject.fd, (struct sockaddr *)&to, &len));
 	ASSERT_EQ(0, ctx_watch(self->ctx, subject.fd, EPOLLPRI, 0));
 	close(subject.fd);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	wait_closing(&from, &to);
 	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
 	close(self->ctx);
 	self->ctx = ctx_derive(self->bg, 0);
