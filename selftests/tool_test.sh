@@ -64,6 +64,18 @@ hear()
 	done
 }
 
+# hear_all WORD WORD: in any order.
+hear_all()
+{
+	read -r one <&3
+	read -r two <&3
+	case "$one $two" in
+	"$1 $2" | "$2 $1") ;;
+	*)	echo "# $one and $two, not $1 and $2"
+		return 1 ;;
+	esac
+}
+
 # Where no cgroup v2 is mounted, ctx run makes do with a process group. In a subshell:
 # this becomes the command.
 without_cgroup()
@@ -503,20 +515,97 @@ whole_tree()
 	removed
 }
 
-# Of an end from above a command hears by the signal of its own ctx run, and not by that
-# of an outer one, too, which that one's TERM would show here.
+# What an outer ctx run runs: the inner one, and beside it somebody who says when the
+# outer one's signal was sent, which is to all at once.
+beside='
+	trap "echo sent > $result" $signal
+	ctx info | sed -n "s/^parent *context //p" > $result
+	"$@" &
+	while kill -0 $! 2> /dev/null; do wait $!; done
+	echo gone > $result'
+
+# Then sends one that comes to the inner ctx run after that.
+inside='
+	trap "echo VTALRM > $result" VTALRM
+	trap "echo TERM > $result" TERM
+	trap "echo HUP > $result; exit" HUP
+	echo up > $result
+	while [ ! -e $go ]; do ctx wait > /dev/null; done
+	kill -VTALRM $PPID
+	while :; do ctx wait > /dev/null; done'
+
+# ended_above SIGNAL OUTER... -- INNER...: of an end from above a command hears by the
+# signal of its own ctx run, and not by the outer one's, too. What somebody sends to
+# either of them after that is passed on.
+ended_above()
+(
+	export signal="$1"
+	shift
+	rm -f "$go"
+	outer=
+	while [ "$1" != -- ]; do
+		outer="$outer $1"
+		shift
+	done
+	shift
+	$outer sh -c "$beside" sh "$@" ctx run -q -s VTALRM -- sh -c "$inside" &
+	run=$!
+	read -r id <&3
+	hear up && ctx cancel "$id" && hear_all VTALRM sent && : > "$go" && hear VTALRM &&
+		kill -HUP $run && hear HUP
+	failure=$?
+	[ $failure = 0 ] || kill -KILL $run
+	wait
+	rm -f "$go"
+	[ $failure = 0 ] && removed
+)
+
+# Whoever waits in between dies of TERM.
+pid_namespace='trap : TERM; unshare -p -f "$@" & while :; do cat $silence; done'
+
 signalled_once()
 {
-	ctx run -- ctx run -s USR1 -- sh -c '
-		trap "echo USR1 > $result" USR1
-		trap "echo TERM > $result" TERM
-		trap "echo HUP > $result; exit" HUP
-		echo $PPID > $result
-		while :; do ctx wait > /dev/null; done' &
-	outer=$!
-	read -r inner <&3
-	kill -TERM $outer
-	hear USR1 && kill -HUP "$inner" && hear HUP && wait
+	ended_above TERM ctx run -- &&
+		ended_above TERM without_cgroup ctx run -q -- &&
+		ended_above TERM ctx run -- env -u CTX_FD &&
+		ended_above TERM ctx run -- sh -c "$pid_namespace" sh &&
+		ended_above TERM ctx run -- ctx run -f -- &&
+		cp "$(which ctx)" "$dir/other" &&
+		ended_above TERM "$dir/other" run --
+}
+
+# Also one that does nothing to it, or would end it, from somebody else.
+signalled_oddly()
+{
+	ended_above URG ctx run -s URG -- &&
+		ended_above USR1 ctx run -s USR1 -- &&
+		expect 138 '' ctx run -- ctx run -- sh -c 'kill -USR1 $PPID; cat $silence' &&
+		expect 3 '' ctx run -- ctx run -- sh -c 'kill -URG $PPID; exit 3'
+}
+
+# A key comes to both by itself, and the outer one adds nothing to that.
+interrupted_both()
+{
+	expect 0 TERM terminal -w up -k "$interrupt" sh -c '
+		trap : INT
+		ctx run -f -k 5 -- ctx run -- sh -c "
+			read -r _ _ _ outer _ < /proc/\$PPID/stat
+			trap \"echo INT; kill -TERM \$outer\" INT
+			trap \"echo TERM; exit\" TERM
+			echo up
+			while :; do ctx wait > /dev/null; done" | (trap "" INT; cat)'
+}
+
+# The end that comes first is the one that counts, be it heard of together with a key.
+interrupted_later()
+{
+	expect 143 'sending TERM' terminal -w up -k "$interrupt" ctx run -f -v -k 5 -- sh -c '
+		trap "kill -CONT $PPID" INT
+		id=$(ctx info | sed -n "s/^parent *context //p")
+		kill -STOP $PPID
+		ctx cancel $id
+		echo up
+		while :; do ctx wait > /dev/null; done'
 }
 
 # Where no outer one sends any, nothing that is sent then is taken for its signal.
@@ -787,6 +876,9 @@ test_case "run killed: everything is, and the next one tidies up" killed_run_tak
 test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
 test_case "an end from above is heard of once" signalled_once
+test_case "an end from above by an odd signal" signalled_oddly
+test_case "^C for two nested runs" interrupted_both
+test_case "^C after another end" interrupted_later
 test_case "a signal after an end from above is passed on" nothing_swallowed
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind

@@ -232,23 +232,36 @@ void arrange_descriptors(struct run *run)
 	keep_outer_context(run);
 }
 
-/* Who made the context at @fd, if that is a ctx run, or 0. */
-static pid_t run_that_made(int fd)
+/* With its values, it makes several in a row. */
+static void add_maker(struct run *run, pid_t pid)
+{
+	if (!run->nr_makers || run->makers[run->nr_makers - 1] != pid)
+		run->makers[run->nr_makers++] = pid;
+}
+
+/*
+ * Who made @outer and the contexts above it: each may be a ctx run. Process 0 is one of
+ * another pid namespace, as it is when that sends a signal.
+ */
+static void find_makers(struct run *run, int outer)
 {
 	struct ctx_ioc_info info;
-	char name[CTX_COMM_LEN];
+	int fd = outer, above;
 
-	if (ctx_info(fd, &info) || prctl(PR_GET_NAME, name) ||
-	    strncmp(name, info.creator_comm, CTX_COMM_LEN))
-		return 0;
-	return info.creator_pid;
+	while (run->nr_makers < MAKERS_MAX && !ctx_info(fd, &info) && info.depth) {
+		add_maker(run, info.creator_pid);
+		above = ctx_open(fd, info.parent_id, CTX_RIGHT_OBSERVE);
+		if (fd != outer)
+			close(fd);
+		fd = above;
+	}
+	if (fd >= 0 && fd != outer)
+		close(fd);
 }
 
 static int outer_context(struct run *run)
 {
-	if (run->nested)
-		run->outer = run_that_made(ctx_env_fd());
-	else if (ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
+	if (!run->nested && ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
 		complain("CTX_FD=%s is no context; starting from the ambient one",
 			 getenv("CTX_FD"));
 	return ctx_from_env();
@@ -355,6 +368,7 @@ int run_command(struct run *run, int outer)
 {
 	int err;
 
+	find_makers(run, outer);
 	make_contexts(run, outer);
 	err = ctx_err(run->ctx);
 	if (err > 0)

@@ -9,6 +9,9 @@
 #include <sys/types.h>
 #include "group.h"
 
+/* How many of those above are known. */
+#define MAKERS_MAX	16
+
 struct run {
 	/* what was asked for */
 	int64_t timeout;
@@ -37,11 +40,14 @@ struct run {
 	pid_t pid;
 	int status;
 	sigset_t old_mask;
+	sigset_t ending;	/* the signals that end the context */
 	bool nested;		/* CTX_FD named a context */
-	pid_t outer;		/* the ctx run that made it, until that has sent its signal */
+	pid_t makers[MAKERS_MAX]; /* of the contexts above, until they have said that they end */
+	int nr_makers;
 	bool had_children;	/* before there was a command */
 	bool has_tty;		/* its process group is in the foreground */
 	bool signalled;		/* the context was done and SIGNAL was sent */
+	bool from_above;	/* ... because one above it was */
 	bool has_had_it;	/* ... by the terminal, to the command as well */
 	sigset_t sent;
 	bool killed;		/* so was KILL */

@@ -118,10 +118,18 @@ static void start_grace(struct run *run)
 	timerfd_settime(run->grace_timer, 0, &time, NULL);
 }
 
+static bool ended_above(const struct run *run)
+{
+	struct ctx_ioc_info info;
+
+	return !ctx_info(run->ctx, &info) && info.origin_id != info.id;
+}
+
 /* The context is done, for whatever reason. */
 static void on_done(struct run *run)
 {
 	run->signalled = true;
+	run->from_above = ended_above(run);
 	tell_end(run);
 	if (run->signal == SIGKILL) {
 		kill_all(run);
@@ -187,18 +195,64 @@ static void on_child(struct run *run)
 	}
 }
 
+static bool is_from_terminal(const struct signalfd_siginfo *info)
+{
+	return info->ssi_code == SI_KERNEL && is_key(info->ssi_signo);
+}
+
+/* Of those that a key is for, an outer one may be the first to cancel. */
+static bool is_by_key_above(const struct run *run, const struct signalfd_siginfo *info)
+{
+	return is_from_terminal(info) && ctx_cause(run->ctx) == EINTR;
+}
+
+/* Once it is done, the end has begun: what comes now is not its reason. */
+static void end_if_done(struct run *run)
+{
+	if (!run->signalled && !run->exited && ctx_err(run->ctx) > 0)
+		on_done(run);
+}
+
 /*
- * One of the signals that end things. The first one of an outer ctx run says that its
- * context is done, and so ours is, or is about to be: the command hears of that anyway.
+ * Swallowed is what a ctx run above sends because its context ended: ours has ended with
+ * it, as the kernel has told, and the command has had its signal for that. It is the first
+ * one that each of them sends; what comes later was sent to it, and is passed on.
  */
+static bool is_said_again(struct run *run, const struct signalfd_siginfo *info)
+{
+	if (!run->from_above || info->ssi_code > 0)
+		return false;
+	for (int i = 0; i < run->nr_makers; i++) {
+		if (run->makers[i] != (pid_t)info->ssi_pid)
+			continue;
+		run->makers[i] = -1;
+		return true;
+	}
+	return false;
+}
+
+/* One that is watched only for a ctx run above: what it does to others, it does to us. */
+static void take_default(int number)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* One of the signals that end things. */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
-	bool has_had_it = run->foreground && info->ssi_code == SI_KERNEL &&
-			  is_key(info->ssi_signo);
+	bool key = is_from_terminal(info);
+	bool has_had_it = run->foreground && key;
 
-	if (run->outer && (pid_t)info->ssi_pid == run->outer) {
-		run->outer = 0;
-	} else if (!run->signalled) {
+	/* A ctx run above that shares our terminal has had the key, too, and sends none. */
+	if (key)
+		run->nr_makers = 0;
+	if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
 		run->has_had_it = has_had_it;
@@ -206,6 +260,18 @@ static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 	} else if (!has_had_it) {
 		send_signal(run, info->ssi_signo);
 	}
+}
+
+static void on_other_signal(struct run *run, const struct signalfd_siginfo *info)
+{
+	if (!is_by_key_above(run, info))
+		end_if_done(run);
+	if (is_said_again(run, info))
+		return;
+	if (sigismember(&run->ending, info->ssi_signo))
+		on_end_signal(run, info);
+	else
+		take_default(info->ssi_signo);
 }
 
 static void on_signals(struct run *run)
@@ -224,7 +290,7 @@ static void on_signals(struct run *run)
 			send_signal(run, SIGTSTP);
 			break;
 		default:
-			on_end_signal(run, &info);
+			on_other_signal(run, &info);
 		}
 	}
 }
@@ -267,9 +333,9 @@ void watch_command(struct run *run)
 		}
 		if (fds[0].revents)
 			on_signals(run);
-		if (fds[1].revents && !run->exited) {
+		if (fds[1].revents) {
 			fds[1].fd = -1;
-			on_done(run);
+			end_if_done(run);
 		}
 		if (fds[2].revents) {
 			fds[2].fd = -1;
