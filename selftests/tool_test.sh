@@ -204,6 +204,24 @@ killed_all()
 	done
 }
 
+# Without a cgroup they are found by /proc, which has names as they are.
+# shellcheck disable=SC2009 # busybox has no pgrep
+killed_with_odd_name()
+{
+	odd=$dir/$(printf 'a\nb)')
+	cp /bin/busybox "$odd"
+	without_cgroup ctx run -q -k .1 -- sh -c '
+		(exec -a setsid "$0" sh -c "
+			exec -a sh \"\$0\" -c \"echo up > $result; read -r line < $silence\"" "$0") &
+		cat $silence' "$odd" &
+	hear up || return
+	kill -TERM $!
+	wait $!
+	ps -o args | grep '[s]h -c echo up' || return 0
+	echo > "$silence"
+	return 1
+}
+
 chosen_signal()
 {
 	for signal in INT SIGINT int 2; do
@@ -847,6 +865,7 @@ test_case "126 and 127 when the command cannot be run" cannot_be_run
 test_case "128+N when the command died of signal N" died_of_signal
 test_case "137 when it took KILL" killed
 test_case "KILL reaches all that was started" killed_all
+test_case "KILL reaches odd names" killed_with_odd_name
 test_case "the signal of choice" chosen_signal
 test_case "the signal of choice arrives" chosen_signal_arrives
 test_case "a stopped command is ended" stopped

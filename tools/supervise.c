@@ -41,21 +41,22 @@ static void send_signal(struct run *run, int number)
 /* The parent of process @pid, or 0 if that is gone. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[32], line[512], *end;
+	char path[32], text[512], *end;
 	pid_t parent = 0;
+	size_t len;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
 		return 0;
-	/* The name before the last parenthesis may contain anything. */
-	if (fgets(line, sizeof(line), file)) {
-		end = strrchr(line, ')');
-		if (!end || sscanf(end + 1, " %*c %d", &parent) != 1)
-			parent = 0;
-	}
+	len = fread(text, 1, sizeof(text) - 1, file);
 	fclose(file);
+	text[len] = '\0';
+	/* The name before the last parenthesis may contain anything. */
+	end = strrchr(text, ')');
+	if (!end || sscanf(end + 1, " %*c %d", &parent) != 1)
+		return 0;
 	return parent;
 }
 
