@@ -696,13 +696,18 @@ cancel_own_tree_ends()
 
 ### trace
 
-# start_trace OPTION...: returns when it listens.
-start_trace()
+# start_trace_by COMMAND...: returns when it listens.
+start_trace_by()
 {
-	ctx trace "$@" > "$dir/trace" 2> "$result" 5>&- 6>&- &
+	"$@" > "$dir/trace" 2> "$result" 5>&- 6>&- &
 	tracer=$!
 	read -r line <&3
-	[ "$line" = "ctx: listening, until ^C" ] || output=$line show "trace $*"
+	[ "$line" = "ctx: listening, until ^C" ] || output=$line show "$*"
+}
+
+start_trace()
+{
+	start_trace_by ctx trace "$@"
 }
 
 # end_trace: as ^C does; puts what was traced into $output, without the time.
@@ -851,6 +856,14 @@ trace_odd_names()
 	end_trace && told "$@"
 }
 
+# One of the same number, as in a container, where it is 1 each time.
+trace_own_stale()
+{
+	start_trace_by sh -c '
+		mkdir /sys/kernel/debug/tracing/instances/ctx-trace-$$ && exec ctx trace' &&
+		end_trace
+}
+
 trace_leaves_nothing()
 {
 	start_trace && kill -TERM "$tracer"
@@ -979,6 +992,7 @@ test_case "trace: some contexts" trace_some_contexts
 test_case "trace: a tree" trace_tree
 test_case "trace: a tree that is there" trace_tree_that_is_there
 test_case "trace: odd names" trace_odd_names
+test_case "trace: what one of its number has left" trace_own_stale
 test_case "trace: leaves nothing behind" trace_leaves_nothing
 test_case "trace: into a closed pipe" trace_into_closed_pipe
 test_case "trace: errors" trace_errors

@@ -161,6 +161,12 @@ static const char *find_tracefs(void)
 	die("/sys/kernel/tracing is not there: 'mount -t tracefs none /sys/kernel/tracing'");
 }
 
+/* Our own number on one that is there was that of somebody before us. */
+static bool is_of_another(pid_t pid)
+{
+	return pid != getpid() && (!kill(pid, 0) || errno != ESRCH);
+}
+
 /* Those whose ctx trace was killed. One that is in use stays. */
 static void remove_stale(const struct trace *trace)
 {
@@ -174,7 +180,7 @@ static void remove_stale(const struct trace *trace)
 	while ((file = dir ? readdir(dir) : NULL)) {
 		if (strncmp(file->d_name, INSTANCE, strlen(INSTANCE)) ||
 		    parse_descriptor(file->d_name + strlen(INSTANCE), &pid) ||
-		    !kill(pid, 0) || errno != ESRCH)
+		    is_of_another(pid))
 			continue;
 		snprintf(path, sizeof(path), "%s/instances/%s", trace->tracefs, file->d_name);
 		rmdir(path);
