@@ -856,6 +856,22 @@ trace_odd_names()
 	end_trace && told "$@"
 }
 
+# Options of the top instance are handed down to those that are made.
+trace_odd_options()
+{
+	tracing=/sys/kernel/debug/tracing
+	for change in raw/1/0 hex/1/0 bin/1/0 fields/1/0 latency-format/1/0 context-info/0/1 \
+			irq-info/0/1; do
+		option=$tracing/options/${change%%/*} values=${change#*/}
+		[ -e "$option" ] || continue
+		echo "${values%/*}" > "$option"
+		start_trace -e "done" && hold_them cancel && ctx cancel "$id1" && end_trace
+		failure=$?
+		echo "${values#*/}" > "$option"
+		[ $failure = 0 ] && told "$id1 is cancelled" || show "$option" || return
+	done
+}
+
 # One of the same number, as in a container, where it is 1 each time.
 trace_own_stale()
 {
@@ -992,6 +1008,7 @@ test_case "trace: some contexts" trace_some_contexts
 test_case "trace: a tree" trace_tree
 test_case "trace: a tree that is there" trace_tree_that_is_there
 test_case "trace: odd names" trace_odd_names
+test_case "trace: options of the top instance" trace_odd_options
 test_case "trace: what one of its number has left" trace_own_stale
 test_case "trace: leaves nothing behind" trace_leaves_nothing
 test_case "trace: into a closed pipe" trace_into_closed_pipe

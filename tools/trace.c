@@ -267,6 +267,27 @@ static void add_descendants(struct trace *trace)
 	free(tops);
 }
 
+/* Lines as parse_head() reads them: a new instance has what the top one has. */
+static void set_options(const struct trace *trace)
+{
+	static const struct { const char *name, *value; } options[] = {
+		{ "context-info",	"1" },
+		{ "irq-info",		"1" },
+		{ "latency-format",	"0" },
+		{ "raw",		"0" },
+		{ "hex",		"0" },
+		{ "bin",		"0" },
+		{ "fields",		"0" },	/* not on every kernel */
+	};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		snprintf(path, sizeof(path), "options/%s", options[i].name);
+		if (set(trace, path, options[i].value) && errno != ENOENT)
+			die("cannot set %s of %s: %s", path, trace->dir, strerror(errno));
+	}
+}
+
 static void start(struct trace *trace)
 {
 	char path[256];
@@ -280,8 +301,7 @@ static void start(struct trace *trace)
 	/* The clock that deadlines are on. A big buffer is the kernel's default. */
 	if (set(trace, "trace_clock", "mono"))
 		die("cannot set the clock of %s: %s", trace->dir, strerror(errno));
-	/* Lines as parse_head() reads them, whatever the top instance has. */
-	set(trace, "options/irq-info", "1");
+	set_options(trace);
 	snprintf(path, sizeof(path), "%s/trace_pipe", trace->dir);
 	trace_pipe = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (trace_pipe < 0)
