@@ -324,6 +324,18 @@ interrupted_by_process()
 		! echo "$output" | grep 'all of it'
 }
 
+# Nor is what an inner run sends, or the command dies of, at the end of a context above.
+interrupted_by_context()
+{
+	expect 0 'status 130' terminal sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "
+			id=\$(ctx info | sed -n \"s/^parent *context //p\")
+			exec ctx run -s INT -- sh -c \"trap : TERM; ctx cancel \$id; exec cat $silence\""
+		echo "status $?"' &&
+		! echo "$output" | grep 'all of it'
+}
+
 # In the foreground, ^C is the command's by itself: it does not get another one.
 interrupted_in_foreground()
 {
@@ -874,6 +886,7 @@ test_case "a signal passed on decides the status" forwarded_death
 test_case "an ignored signal stays ignored" ignored_signal
 test_case "^C is for the whole job" interrupted
 test_case "an INT that was sent is not" interrupted_by_process
+test_case "nor is one at the end of a context" interrupted_by_context
 test_case "^C in the foreground comes once" interrupted_in_foreground
 test_case "nested runs: the tighter deadline rules" nested
 test_case "nothing starts under a context that is done" born_done

@@ -319,8 +319,8 @@ static int die_of_signal(const struct run *run, int number)
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
-	/* ^C was meant for all of the job, whoever had the terminal. What we sent was not. */
-	if (run->has_tty && is_key(number) && !sigismember(&run->sent, number))
+	/* ^C was meant for all of the job, whoever had the terminal. A context's end was not. */
+	if (run->has_tty && is_key(number) && !run->signalled)
 		kill(0, number);
 	else
 		raise(number);

@@ -49,7 +49,6 @@ struct run {
 	bool signalled;		/* the context was done and SIGNAL was sent */
 	bool from_above;	/* ... because one above it was */
 	bool has_had_it;	/* ... by the terminal, to the command as well */
-	sigset_t sent;
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */

@@ -25,7 +25,6 @@ static void send_signal(struct run *run, int number)
 
 	if (run->exited && !has_group(run))
 		return;
-	sigaddset(&run->sent, number);
 	if (run->verbose)
 		complain("sending %s to %s", signal_name(number), run->command[0]);
 	if (has_group(run) && number != SIGTSTP) {
