@@ -730,26 +730,31 @@ left_behind_is_killed()
 	ctx run true && no_groups_left
 }
 
+# removed_soon GROUP: who was killed may still have to be reaped; who was not, is now.
+removed_soon()
+{
+	for _ in $(seq 5000); do
+		rmdir "$1"/ctx-run-* "$1" 2> /dev/null
+		[ -d "$1" ] || return 0
+	done
+	echo "# there is somebody in $1"
+	echo 1 > "$1/cgroup.kill"
+	return 1
+}
+
 # Where there may be no process more, nobody can stay with what is left behind.
 left_behind_with_nobody()
 {
-	cat "$alive" &
-	reader=$!
 	echo +pids > "$groups/cgroup.subtree_control" && mkdir "$groups/mine" || return
 	expect 3 '^ctx: cannot stay with what sh left behind, so the kernel kills it: ' sh -c '
 		echo 0 > /sys/fs/cgroup/mine/cgroup.procs
 		exec ctx run -- sh -c "
-			exec 9> $alive
 			setsid sh -c \"echo up > $result; exec cat $silence\" > /dev/null 2>&1 &
 			read -r line < $result
 			echo 1 > /sys/fs/cgroup/mine/pids.max
 			exit 3"'
 	failure=$?
-	wait $reader
-	# Who was killed may still have to be reaped.
-	while [ -d "$groups/mine" ]; do
-		rmdir "$groups"/mine/ctx-run-* "$groups/mine" 2> /dev/null
-	done
+	removed_soon "$groups/mine" || failure=1
 	echo -pids > "$groups/cgroup.subtree_control" && [ $failure = 0 ]
 }
 
