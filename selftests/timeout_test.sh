@@ -137,7 +137,8 @@ signals()
 	try 137 '' '-s KILL .1 cat $silence'
 	try 137 '' '-s 9 .1 cat $silence'
 	try 137 '' '--signal=kill .1 cat $silence'
-	try 137 '' '.1 sh -c "trap \"kill -KILL \$\$\" TERM; cat $silence"'
+	# Of URG it does not die: it sees by what -v says that the time is up.
+	try 137 '' '-v -s URG .1 sh -c "until grep -q URG \$dir/output; do :; done; kill -KILL \$\$"'
 	try 124 '' '.1 sh -c "kill -STOP \$\$"'
 }
 
