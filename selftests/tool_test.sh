@@ -324,6 +324,15 @@ interrupted_by_process()
 		! echo "$output" | grep 'all of it'
 }
 
+# ... unless it came before there was a command.
+interrupted_early()
+{
+	expect 137 'sending INT' terminal -b -w up -k "$interrupt" sh -c '
+		echo up
+		until grep -q "^ShdPnd:.*2$" /proc/$$/status; do :; done
+		exec ctx run -f -v -k .1 -- cat $silence'
+}
+
 # Nor is what an inner run sends, or the command dies of, at the end of a context above.
 interrupted_by_context()
 {
@@ -891,6 +900,7 @@ test_case "a signal passed on decides the status" forwarded_death
 test_case "an ignored signal stays ignored" ignored_signal
 test_case "^C is for the whole job" interrupted
 test_case "an INT that was sent is not" interrupted_by_process
+test_case "^C in the foreground before the command" interrupted_early
 test_case "nor is one at the end of a context" interrupted_by_context
 test_case "^C in the foreground comes once" interrupted_in_foreground
 test_case "nested runs: the tighter deadline rules" nested

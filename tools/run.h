@@ -41,6 +41,7 @@ struct run {
 	int status;
 	sigset_t old_mask;
 	sigset_t ending;	/* the signals that end the context */
+	sigset_t early;		/* what came before there was a command */
 	bool nested;		/* CTX_FD named a context */
 	pid_t makers[MAKERS_MAX]; /* of the contexts above, until they have said that they end */
 	int nr_makers;

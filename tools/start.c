@@ -198,6 +198,7 @@ void start_command(struct run *run)
 	run->tty = run->foreground ? -1 : terminal_open();
 	run->has_tty = terminal_is_ours_alone(run->tty);
 	run->had_children = waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
+	sigpending(&run->early);
 	run->pid = fork_command(run);
 	if (!run->pid)
 		become_command(run);

@@ -247,11 +247,12 @@ static void take_default(int number)
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
 	bool key = is_from_terminal(info);
-	bool has_had_it = run->foreground && key;
+	bool has_had_it = run->foreground && key && !sigismember(&run->early, info->ssi_signo);
 
 	/* A ctx run above that shares our terminal has had the key, too, and sends none. */
 	if (key)
 		run->nr_makers = 0;
+	sigdelset(&run->early, info->ssi_signo);
 	if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
