@@ -232,34 +232,7 @@ void arrange_descriptors(struct run *run)
 	keep_outer_context(run);
 }
 
-/* With its values, it makes several in a row. */
-static void add_maker(struct run *run, pid_t pid)
-{
-	if (!run->nr_makers || run->makers[run->nr_makers - 1] != pid)
-		run->makers[run->nr_makers++] = pid;
-}
-
-/*
- * Who made @outer and the contexts above it: each may be a ctx run. Process 0 is one of
- * another pid namespace, as it is when that sends a signal.
- */
-static void find_makers(struct run *run, int outer)
-{
-	struct ctx_ioc_info info;
-	int fd = outer, above;
-
-	while (run->nr_makers < MAKERS_MAX && !ctx_info(fd, &info) && info.depth) {
-		add_maker(run, info.creator_pid);
-		above = ctx_open(fd, info.parent_id, CTX_RIGHT_OBSERVE);
-		if (fd != outer)
-			close(fd);
-		fd = above;
-	}
-	if (fd >= 0 && fd != outer)
-		close(fd);
-}
-
-static int outer_context(struct run *run)
+static int outer_context(const struct run *run)
 {
 	if (!run->nested && ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
 		complain("CTX_FD=%s is no context; starting from the ambient one",
@@ -319,8 +292,8 @@ static int die_of_signal(const struct run *run, int number)
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
-	/* ^C was meant for all of the job, whoever had the terminal. A context's end was not. */
-	if (run->has_tty && is_key(number) && !run->signalled)
+	/* ^C was meant for all of the job, whoever had the terminal. */
+	if (run->has_tty && (number == SIGINT || number == SIGQUIT))
 		kill(0, number);
 	else
 		raise(number);
@@ -359,7 +332,7 @@ static void leave(struct run *run)
 /* The context was done before there was anything to run under it. */
 static int not_started(struct run *run, int err)
 {
-	tell_end(run);
+	learn_end(run);
 	return err == ETIMEDOUT ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
 
@@ -368,7 +341,6 @@ int run_command(struct run *run, int outer)
 {
 	int err;
 
-	find_makers(run, outer);
 	make_contexts(run, outer);
 	err = ctx_err(run->ctx);
 	if (err > 0)

@@ -9,9 +9,6 @@
 #include <sys/types.h>
 #include "group.h"
 
-/* How many of those above are known. */
-#define MAKERS_MAX	16
-
 struct run {
 	/* what was asked for */
 	int64_t timeout;
@@ -40,16 +37,11 @@ struct run {
 	pid_t pid;
 	int status;
 	sigset_t old_mask;
-	sigset_t ending;	/* the signals that end the context */
-	sigset_t early;		/* what came before there was a command */
 	bool nested;		/* CTX_FD named a context */
-	pid_t makers[MAKERS_MAX]; /* of the contexts above, until they have said that they end */
-	int nr_makers;
 	bool had_children;	/* before there was a command */
 	bool has_tty;		/* its process group is in the foreground */
 	bool signalled;		/* the context was done and SIGNAL was sent */
-	bool from_above;	/* ... because one above it was */
-	bool has_had_it;	/* ... by the terminal, to the command as well */
+	bool from_above;	/* ... because one above it was; see on_end_signal() */
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */
@@ -60,12 +52,6 @@ struct run {
 static inline bool has_group(const struct run *run)
 {
 	return run->group.dir >= 0;
-}
-
-/* What keys send to all of the terminal's foreground, ^C and ^\ by default. */
-static inline bool is_key(int number)
-{
-	return number == SIGINT || number == SIGQUIT;
 }
 
 /* run.c */
@@ -79,7 +65,7 @@ void prepare_group(struct run *run);
 void start_command(struct run *run);
 
 /* supervise.c */
-void tell_end(const struct run *run);
+void learn_end(struct run *run);
 void watch_command(struct run *run);
 
 #endif /* RUN_H */

@@ -19,7 +19,7 @@
 #include "run.h"
 #include "tool.h"
 
-static void send_signal(struct run *run, int number)
+static void send_signal(const struct run *run, int number)
 {
 	pid_t target = run->foreground ? run->pid : -run->pid;
 
@@ -97,15 +97,18 @@ static void kill_all(struct run *run)
 		kill_children(run);
 }
 
-/* Says who ended the context, if asked to. */
-void tell_end(const struct run *run)
+/* Finds out, and says if asked to, who ended the context. */
+void learn_end(struct run *run)
 {
 	struct ctx_event event;
 
-	if (!run->verbose || ctx_wait(run->ctx, 0, &event) <= 0)
+	if (ctx_wait(run->ctx, 0, &event) <= 0)
 		return;
-	fputs("ctx: ", stderr);
-	print_end(stderr, &event);
+	run->from_above = event.origin_id != event.id;
+	if (run->verbose) {
+		fputs("ctx: ", stderr);
+		print_end(stderr, &event);
+	}
 }
 
 static void start_grace(struct run *run)
@@ -118,25 +121,16 @@ static void start_grace(struct run *run)
 	timerfd_settime(run->grace_timer, 0, &time, NULL);
 }
 
-static bool ended_above(const struct run *run)
-{
-	struct ctx_ioc_info info;
-
-	return !ctx_info(run->ctx, &info) && info.origin_id != info.id;
-}
-
 /* The context is done, for whatever reason. */
 static void on_done(struct run *run)
 {
 	run->signalled = true;
-	run->from_above = ended_above(run);
-	tell_end(run);
+	learn_end(run);
 	if (run->signal == SIGKILL) {
 		kill_all(run);
 		return;
 	}
-	if (!run->has_had_it)
-		send_signal(run, run->signal);
+	send_signal(run, run->signal);
 	start_grace(run);
 }
 
@@ -195,84 +189,23 @@ static void on_child(struct run *run)
 	}
 }
 
-static bool is_from_terminal(const struct signalfd_siginfo *info)
-{
-	return info->ssi_code == SI_KERNEL && is_key(info->ssi_signo);
-}
-
-/* Of those that a key is for, an outer one may be the first to cancel. */
-static bool is_by_key_above(const struct run *run, const struct signalfd_siginfo *info)
-{
-	return is_from_terminal(info) && ctx_cause(run->ctx) == EINTR;
-}
-
-/* Once it is done, the end has begun: what comes now is not its reason. */
-static void end_if_done(struct run *run)
-{
-	if (!run->signalled && !run->exited && ctx_err(run->ctx) > 0)
-		on_done(run);
-}
-
 /*
- * Swallowed is what a ctx run above sends because its context ended: ours has ended with
- * it, as the kernel has told, and the command has had its signal for that. It is the first
- * one that each of them sends; what comes later was sent to it, and is passed on.
+ * One of the signals that end things. An outer ctx run sends one when a context
+ * is done that ours is below: then the command has had it already.
  */
-static bool is_said_again(struct run *run, const struct signalfd_siginfo *info)
-{
-	if (!run->from_above || info->ssi_code > 0)
-		return false;
-	for (int i = 0; i < run->nr_makers; i++) {
-		if (run->makers[i] != (pid_t)info->ssi_pid)
-			continue;
-		run->makers[i] = -1;
-		return true;
-	}
-	return false;
-}
-
-/* One that is watched only for a ctx run above: what it does to others, it does to us. */
-static void take_default(int number)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, number);
-	raise(number);
-	sigprocmask(SIG_UNBLOCK, &set, NULL);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-/* One of the signals that end things. */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
-	bool key = is_from_terminal(info);
-	bool has_had_it = run->foreground && key && !sigismember(&run->early, info->ssi_signo);
+	bool from_tty = info->ssi_code == SI_KERNEL;
 
-	/* A ctx run above that shares our terminal has had the key, too, and sends none. */
-	if (key)
-		run->nr_makers = 0;
-	sigdelset(&run->early, info->ssi_signo);
 	if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
-		run->has_had_it = has_had_it;
 		ctx_cancel(run->ctx, EINTR);
-	} else if (!has_had_it) {
+	} else if (run->from_above && (int)info->ssi_signo == run->signal) {
+		run->from_above = false;
+	} else if (!run->foreground || !from_tty) {
 		send_signal(run, info->ssi_signo);
 	}
-}
-
-static void on_other_signal(struct run *run, const struct signalfd_siginfo *info)
-{
-	if (!is_by_key_above(run, info))
-		end_if_done(run);
-	if (is_said_again(run, info))
-		return;
-	if (sigismember(&run->ending, info->ssi_signo))
-		on_end_signal(run, info);
-	else
-		take_default(info->ssi_signo);
 }
 
 static void on_signals(struct run *run)
@@ -291,7 +224,7 @@ static void on_signals(struct run *run)
 			send_signal(run, SIGTSTP);
 			break;
 		default:
-			on_other_signal(run, &info);
+			on_end_signal(run, &info);
 		}
 	}
 }
@@ -334,9 +267,9 @@ void watch_command(struct run *run)
 		}
 		if (fds[0].revents)
 			on_signals(run);
-		if (fds[1].revents) {
+		if (fds[1].revents && !run->exited) {
 			fds[1].fd = -1;
-			end_if_done(run);
+			on_done(run);
 		}
 		if (fds[2].revents) {
 			fds[2].fd = -1;
