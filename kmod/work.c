@@ -181,8 +181,8 @@ static __always_inline int ctx_work_start(struct workqueue_struct *wq, struct ct
  *	are: by some ticks, or up to an eighth of a long time; 0 or less queues it at once
  *
  * When its context is done first, it does not wait for its time any more, but is
- * put on its queue, and is over when its turn comes. It is there when ctx_cancel_sync()
- * returns: flushing or destroying the queue waits for it then. Otherwise as
+ * put on its queue, and is over when its turn comes. After ctx_cancel_sync() it is there:
+ * flushing or destroying the queue waits for it then. Otherwise as
  * ctx_work_queue().
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too.
