@@ -278,6 +278,13 @@ static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_c
 	return result;
 }
 
+/* Once it runs: until its end, whoever took it then. */
+static void ctx_callback_await(struct ctx_scope *scope, struct ctx_callback *cb,
+			       const struct timer_list *busy)
+{
+	wait_var_event(&scope->running, ctx_callback_catch(scope, cb, busy) != CTX_RUNNING);
+}
+
 /**
  * ctx_callback_remove_sync - unregister a callback and wait until it has returned
  * @ctx: the context that was given to ctx_callback_add(), with the caller's
@@ -308,8 +315,7 @@ bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)
 		return false;
 	might_sleep();
 	if (result == CTX_RUNNING)
-		wait_var_event(&scope->running,
-			       ctx_callback_catch(scope, cb, NULL) != CTX_RUNNING);
+		ctx_callback_await(scope, cb, NULL);
 	return result == CTX_REMOVED;
 }
 EXPORT_SYMBOL_GPL(ctx_callback_remove_sync);
@@ -323,6 +329,5 @@ void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, const struct tim
 	if (ctx_is_root(&scope->node))
 		return;
 	if (unlikely(ctx_callback_catch(scope, cb, busy) == CTX_RUNNING) && sync)
-		wait_var_event(&scope->running,
-			       ctx_callback_catch(scope, cb, busy) != CTX_RUNNING);
+		ctx_callback_await(scope, cb, busy);
 }
