@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The ctx command, as people use it: exit statuses, deadlines, signals, nesting,
-# and what is left when it is killed. Needs the module, a ctx in PATH and busybox.
+# and what is left when it is killed. Needs the module, a ctx in PATH, busybox and what
+# is in lib/.
 #
 # Nothing here sleeps or measures: what takes long waits on its context, or reads
 # a fifo that no one ever writes.
@@ -16,26 +17,16 @@ alive=$dir/alive
 new=$dir/new
 go=$dir/go
 groups=/sys/fs/cgroup
-number=0 failed=0
+interrupt=$(printf '\003')
+lib=$(cd "$(dirname "$0")" && pwd)/lib
+PATH=$PATH:$lib
+# shellcheck source=lib/cases.sh
+. "$lib/cases.sh"
 
 # Open for reading and writing, so that neither side waits for the other to open it.
 mkfifo "$silence" "$result" "$alive"
 exec 3<> "$result"
 export silence result alive new go
-
-# test_case NAME COMMAND...
-test_case()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	if "$@"; then
-		echo "ok $number $name"
-	else
-		echo "not ok $number $name"
-		failed=$((failed + 1))
-	fi
-}
 
 # expect STATUS PATTERN COMMAND...: how it ends, and a line of what it says.
 expect()
@@ -59,6 +50,18 @@ hear()
 		read -r word <&3
 		[ "$word" = "$expected" ] || { echo "# $word, not $expected"; return 1; }
 	done
+}
+
+# hear_all WORD WORD: in any order.
+hear_all()
+{
+	read -r one <&3
+	read -r two <&3
+	case "$one $two" in
+	"$1 $2" | "$2 $1") ;;
+	*)	echo "# $one and $two, not $1 and $2"
+		return 1 ;;
+	esac
 }
 
 # Where no cgroup v2 is mounted, ctx run makes do with a process group. In a subshell:
@@ -290,6 +293,56 @@ passed_on()
 		expect 0 '' ctx run -- sh -c '[ $CTX_FD -ge 10 ]'
 }
 
+# ^C is for all of the job, which is more than the command that has the terminal.
+interrupted()
+{
+	expect 0 'all of it' terminal -w up -k "$interrupt" sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "echo up; exec cat $silence"
+		[ $? = 130 ]'
+}
+
+# What somebody sends is for whom it is sent to, and what it runs.
+interrupted_by_process()
+{
+	expect 0 'status 130' terminal sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "kill -INT \$PPID; exec cat $silence"
+		echo "status $?"' &&
+		! echo "$output" | grep 'all of it'
+}
+
+# ... unless it came before there was a command.
+interrupted_early()
+{
+	expect 137 'sending INT' terminal -b -w up -k "$interrupt" sh -c '
+		echo up
+		until grep -q "^ShdPnd:.*2$" /proc/$$/status; do :; done
+		exec ctx run -f -v -k .1 -- cat $silence'
+}
+
+# Nor is what an inner run sends, or the command dies of, at the end of a context above.
+interrupted_by_context()
+{
+	expect 0 'status 130' terminal sh -c '
+		trap "echo all of it" INT
+		ctx run -- sh -c "
+			id=\$(ctx info | sed -n \"s/^parent *context //p\")
+			exec ctx run -s INT -- sh -c \"trap : TERM; ctx cancel \$id; exec cat $silence\""
+		echo "status $?"' &&
+		! echo "$output" | grep 'all of it'
+}
+
+# In the foreground, ^C is the command's by itself: it does not get another one.
+interrupted_in_foreground()
+{
+	expect 137 'sending KILL' terminal -w up -k "$interrupt" \
+		ctx run -f -v -k .1 -- sh -c 'trap "" INT; echo up; exec cat $silence' &&
+		! echo "$output" | grep 'sending INT' &&
+		expect 137 'sending INT' terminal \
+			ctx run -f -v -k .1 -- sh -c 'trap "" INT; kill -INT $PPID; exec cat $silence'
+}
+
 # Descriptors that are closed belong to the command all the same.
 closed_descriptors()
 {
@@ -487,6 +540,118 @@ whole_tree()
 	grep -q 'populated 1' "$groups"/ctx-run-*/cgroup.events || return
 	echo 1 > "$(echo "$groups"/ctx-run-*/cgroup.kill)"
 	removed
+}
+
+# What an outer ctx run runs: the inner one, and beside it somebody who says when the
+# outer one's signal was sent, which is to all at once.
+beside='
+	trap "echo sent > $result" $signal
+	ctx info | sed -n "s/^parent *context //p" > $result
+	"$@" &
+	while kill -0 $! 2> /dev/null; do wait $!; done
+	echo gone > $result'
+
+# Then sends one that comes to the inner ctx run after that.
+inside='
+	trap "echo VTALRM > $result" VTALRM
+	trap "echo TERM > $result" TERM
+	trap "echo HUP > $result; exit" HUP
+	echo up > $result
+	while [ ! -e $go ]; do ctx wait > /dev/null; done
+	kill -VTALRM $PPID
+	while :; do ctx wait > /dev/null; done'
+
+# ended_above SIGNAL OUTER... -- INNER...: of an end from above a command hears by the
+# signal of its own ctx run, and not by the outer one's, too. What somebody sends to
+# either of them after that is passed on.
+ended_above()
+(
+	export signal="$1"
+	shift
+	rm -f "$go"
+	outer=
+	while [ "$1" != -- ]; do
+		outer="$outer $1"
+		shift
+	done
+	shift
+	$outer sh -c "$beside" sh "$@" ctx run -q -s VTALRM -- sh -c "$inside" &
+	run=$!
+	read -r id <&3
+	hear up && ctx cancel "$id" && hear_all VTALRM sent && : > "$go" && hear VTALRM &&
+		kill -HUP $run && hear HUP
+	failure=$?
+	[ $failure = 0 ] || kill -KILL $run
+	wait
+	rm -f "$go"
+	[ $failure = 0 ] && removed
+)
+
+# Whoever waits in between dies of TERM.
+pid_namespace='trap : TERM; unshare -p -f "$@" & while :; do cat $silence; done'
+
+signalled_once()
+{
+	ended_above TERM ctx run -- &&
+		ended_above TERM without_cgroup ctx run -q -- &&
+		ended_above TERM ctx run -- env -u CTX_FD &&
+		ended_above TERM ctx run -- sh -c "$pid_namespace" sh &&
+		ended_above TERM ctx run -- ctx run -f -- &&
+		cp "$(which ctx)" "$dir/other" &&
+		ended_above TERM "$dir/other" run --
+}
+
+# Also one that does nothing to it, or would end it, from somebody else.
+signalled_oddly()
+{
+	ended_above URG ctx run -s URG -- &&
+		ended_above USR1 ctx run -s USR1 -- &&
+		expect 138 '' ctx run -- ctx run -- sh -c 'kill -USR1 $PPID; cat $silence' &&
+		expect 3 '' ctx run -- ctx run -- sh -c 'kill -URG $PPID; exit 3'
+}
+
+# A key comes to both by itself, and the outer one adds nothing to that.
+interrupted_both()
+{
+	expect 0 TERM terminal -w up -k "$interrupt" sh -c '
+		trap : INT
+		ctx run -f -k 5 -- ctx run -- sh -c "
+			read -r _ _ _ outer _ < /proc/\$PPID/stat
+			trap \"echo INT; kill -TERM \$outer\" INT
+			trap \"echo TERM; exit\" TERM
+			echo up
+			while :; do ctx wait > /dev/null; done" | (trap "" INT; cat)'
+}
+
+# The end that comes first is the one that counts, be it heard of together with a key.
+interrupted_later()
+{
+	expect 143 'sending TERM' terminal -w up -k "$interrupt" ctx run -f -v -k 5 -- sh -c '
+		trap "kill -CONT $PPID" INT
+		id=$(ctx info | sed -n "s/^parent *context //p")
+		kill -STOP $PPID
+		ctx cancel $id
+		echo up
+		while :; do ctx wait > /dev/null; done'
+}
+
+# Where no outer one sends any, nothing that is sent then is taken for its signal.
+nothing_swallowed()
+{
+	ctx run -- sh -c '
+		ctx info | sed -n "s/^parent *context //p" > $result
+		read -r line < $silence' &
+	above=$!
+	read -r id <&3
+	ctx exec -s HUP "$id" -- sh -c '
+		trap "echo HUP > $result" HUP
+		trap "echo TERM > $result; exit" TERM
+		echo up > $result
+		while :; do ctx wait > /dev/null; done' &
+	run=$!
+	hear up || return
+	kill -TERM $above
+	hear HUP && kill -HUP $run && kill -TERM $run && hear HUP TERM && wait
 }
 
 # Until who stayed behind has removed the group: ctx run waits for that as the others.
@@ -721,6 +886,11 @@ test_case "a stopped command is ended" stopped
 test_case "signals cancel and are passed on" forwarding
 test_case "a signal passed on decides the status" forwarded_death
 test_case "an ignored signal stays ignored" ignored_signal
+test_case "^C is for the whole job" interrupted
+test_case "an INT that was sent is not" interrupted_by_process
+test_case "^C in the foreground before the command" interrupted_early
+test_case "nor is one at the end of a context" interrupted_by_context
+test_case "^C in the foreground comes once" interrupted_in_foreground
 test_case "nested runs: the tighter deadline rules" nested
 test_case "nothing starts under a context that is done" born_done
 test_case "CTX_FD is passed on" passed_on
@@ -740,6 +910,11 @@ test_case "a cgroup of its own" own_group
 test_case "run killed: everything is, and the next one tidies up" killed_run_takes_all
 test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
+test_case "an end from above is heard of once" signalled_once
+test_case "an end from above by an odd signal" signalled_oddly
+test_case "^C for two nested runs" interrupted_both
+test_case "^C after another end" interrupted_later
+test_case "a signal after an end from above is passed on" nothing_swallowed
 test_case "the grace is for the whole tree" grace_for_all
 test_case "what is left behind goes on" left_behind
 test_case "what is left behind is killed with its keeper" left_behind_is_killed

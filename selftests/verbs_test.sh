@@ -14,26 +14,22 @@
 dir=$(mktemp -d)
 lib=$(dirname "$0")/lib
 result=$dir/result
-number=0 failed=0
 PATH=$PATH:$lib
+# shellcheck source=lib/cases.sh
+. "$lib/cases.sh"
 
 chmod 755 "$dir"
 mkfifo "$result"
 exec 3<> "$result"
 
-# test_case NAME COMMAND...: without anything that another one held.
-test_case()
-{
-	name=$1
-	shift
-	number=$((number + 1))
-	if ( "$@"; status=$?; release; exit $status ); then
-		echo "ok $number $name"
-	else
-		echo "not ok $number $name"
-		failed=$((failed + 1))
-	fi
-}
+# Without anything that another one held.
+alone()
+(
+	"$@"
+	status=$?
+	release
+	exit $status
+)
 
 # hold_them KIND...: makes contexts, whose numbers are $id1, $id2 and so on, and in a
 # line $ids. What makes them is $holder.
@@ -954,68 +950,68 @@ no_access()
 unset CTX_FD
 echo "TAP version 13"
 echo "1..$(grep -c '^test_case "' "$0")"
-test_case "tree: nothing" tree_empty
-test_case "tree: lines" tree_lines
-test_case "tree: columns" tree_columns
-test_case "tree: values" tree_values
-test_case "tree: of ctx run" tree_of_runs
-test_case "tree: of some" tree_of_some
-test_case "tree: what is done" tree_of_the_done
-test_case "tree: commands" tree_commands
-test_case "tree: names do no harm" tree_of_harmless_names
-test_case "tree: deep" tree_deep
-test_case "tree: on a terminal" tree_on_terminal
-test_case "tree: watched on a terminal" tree_watch_terminal
-test_case "tree: watched through a pipe" tree_watch_pipe
-test_case "tree: JSON" tree_json
-test_case "tree: JSON of odd names" tree_json_strings
-test_case "tree: bad arguments" tree_bad_arguments
-test_case "tree: others'" tree_of_others
-test_case "looking counts for nothing" looking_counts_for_nothing
-test_case "top: once" top_once
-test_case "top: sorted" top_sorts
-test_case "top: by user" top_by_user
-test_case "top: values" top_values
-test_case "top: twice" top_new
-test_case "top: keys" top_terminal
-test_case "top: stopped and continued" top_stops
-test_case "top: bad arguments" top_bad_arguments
-test_case "top: unprivileged" top_unprivileged
-test_case "info: by number" info_by_number
-test_case "info: JSON" info_json
-test_case "info: of a cgroup" info_of_cgroup
-test_case "info: errors" info_errors
-test_case "get: a value" get_value
-test_case "get: errors" get_errors
-test_case "wait: for some" wait_for_some
-test_case "wait: for any" wait_for_one_of_many
-test_case "wait: for all there are" wait_for_all
-test_case "wait: in vain" wait_in_vain
-test_case "wait: errors" wait_errors
-test_case "wait: for many" wait_for_many
-test_case "cancel: some" cancel_some
-test_case "cancel: causes" cancel_causes
-test_case "cancel: errors" cancel_errors
-test_case "cancel: beyond a without-cancel" cancel_stops_at_without
-test_case "cancel: below a value" cancel_tree_of_value
-test_case "cancel: one's own tree" cancel_own_tree
-test_case "cancel: what this runs under" cancel_own_tree_ends
-test_case "trace: a life" trace_life
-test_case "trace: releases" trace_releases
-test_case "trace: on-dones" trace_on_done
-test_case "trace: some events" trace_some_events
-test_case "trace: some contexts" trace_some_contexts
-test_case "trace: a tree" trace_tree
-test_case "trace: a tree that is there" trace_tree_that_is_there
-test_case "trace: odd names" trace_odd_names
-test_case "trace: options of the top instance" trace_odd_options
-test_case "trace: what one of its number has left" trace_own_stale
-test_case "trace: leaves nothing behind" trace_leaves_nothing
-test_case "trace: into a closed pipe" trace_into_closed_pipe
-test_case "trace: errors" trace_errors
-test_case "help" help
-test_case "no module" no_device
-test_case "no access" no_access
+test_case "tree: nothing" alone tree_empty
+test_case "tree: lines" alone tree_lines
+test_case "tree: columns" alone tree_columns
+test_case "tree: values" alone tree_values
+test_case "tree: of ctx run" alone tree_of_runs
+test_case "tree: of some" alone tree_of_some
+test_case "tree: what is done" alone tree_of_the_done
+test_case "tree: commands" alone tree_commands
+test_case "tree: names do no harm" alone tree_of_harmless_names
+test_case "tree: deep" alone tree_deep
+test_case "tree: on a terminal" alone tree_on_terminal
+test_case "tree: watched on a terminal" alone tree_watch_terminal
+test_case "tree: watched through a pipe" alone tree_watch_pipe
+test_case "tree: JSON" alone tree_json
+test_case "tree: JSON of odd names" alone tree_json_strings
+test_case "tree: bad arguments" alone tree_bad_arguments
+test_case "tree: others'" alone tree_of_others
+test_case "looking counts for nothing" alone looking_counts_for_nothing
+test_case "top: once" alone top_once
+test_case "top: sorted" alone top_sorts
+test_case "top: by user" alone top_by_user
+test_case "top: values" alone top_values
+test_case "top: twice" alone top_new
+test_case "top: keys" alone top_terminal
+test_case "top: stopped and continued" alone top_stops
+test_case "top: bad arguments" alone top_bad_arguments
+test_case "top: unprivileged" alone top_unprivileged
+test_case "info: by number" alone info_by_number
+test_case "info: JSON" alone info_json
+test_case "info: of a cgroup" alone info_of_cgroup
+test_case "info: errors" alone info_errors
+test_case "get: a value" alone get_value
+test_case "get: errors" alone get_errors
+test_case "wait: for some" alone wait_for_some
+test_case "wait: for any" alone wait_for_one_of_many
+test_case "wait: for all there are" alone wait_for_all
+test_case "wait: in vain" alone wait_in_vain
+test_case "wait: errors" alone wait_errors
+test_case "wait: for many" alone wait_for_many
+test_case "cancel: some" alone cancel_some
+test_case "cancel: causes" alone cancel_causes
+test_case "cancel: errors" alone cancel_errors
+test_case "cancel: beyond a without-cancel" alone cancel_stops_at_without
+test_case "cancel: below a value" alone cancel_tree_of_value
+test_case "cancel: one's own tree" alone cancel_own_tree
+test_case "cancel: what this runs under" alone cancel_own_tree_ends
+test_case "trace: a life" alone trace_life
+test_case "trace: releases" alone trace_releases
+test_case "trace: on-dones" alone trace_on_done
+test_case "trace: some events" alone trace_some_events
+test_case "trace: some contexts" alone trace_some_contexts
+test_case "trace: a tree" alone trace_tree
+test_case "trace: a tree that is there" alone trace_tree_that_is_there
+test_case "trace: odd names" alone trace_odd_names
+test_case "trace: options of the top instance" alone trace_odd_options
+test_case "trace: what one of its number has left" alone trace_own_stale
+test_case "trace: leaves nothing behind" alone trace_leaves_nothing
+test_case "trace: into a closed pipe" alone trace_into_closed_pipe
+test_case "trace: errors" alone trace_errors
+test_case "help" alone help
+test_case "no module" alone no_device
+test_case "no access" alone no_access
 
 rm -r "$dir"
 [ $failed = 0 ]

@@ -283,7 +283,24 @@ static bool is_looked_after(int dir, const char *name)
 	return !strncmp(name, PREFIX, strlen(PREFIX)) && flock(dir, LOCK_SH | LOCK_NB);
 }
 
-static void signal_processes(int dir, int number)
+/*
+ * Sends a signal because context @end is done, or for another reason if that is 0. A
+ * nested ctx run reads it there: see supervise.c.
+ */
+void signal_process(pid_t pid, int number, uint64_t end)
+{
+	union sigval value = { .sival_ptr = (void *)(uintptr_t)end };
+
+	if (sigqueue(pid, number, value))
+		kill(pid, number);
+}
+
+struct message {
+	int number;
+	uint64_t end;
+};
+
+static void signal_processes(int dir, const struct message *message)
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
@@ -294,9 +311,9 @@ static void signal_processes(int dir, int number)
 	while (fscanf(file, "%d", &pid) == 1) {
 		if (pid <= 0)
 			continue;	/* not in our pid namespace */
-		kill(pid, number);
+		signal_process(pid, message->number, message->end);
 		/* What is stopped could not act on it. */
-		if (number != SIGKILL)
+		if (message->number != SIGKILL)
 			kill(pid, SIGCONT);
 	}
 	fclose(file);
@@ -309,7 +326,7 @@ static bool signal_group(int above, const char *name, void *data)
 	if (dir < 0)
 		return true;
 	if (!is_looked_after(dir, name)) {
-		signal_processes(dir, *(int *)data);
+		signal_processes(dir, data);
 		walk_groups(dir, signal_group, data);
 	}
 	close(dir);
@@ -329,20 +346,23 @@ static void hold_still(const struct group *group)
 /*
  * Sends a signal to everyone there at this moment, once: meanwhile nobody runs, so
  * that no one is missed who is just being forked, and no one gets it who is only
- * started because of it. What a nested ctx run runs is left to that.
+ * started because of it. What a nested ctx run runs is left to that. @end is as for
+ * signal_process().
  */
-void group_signal(const struct group *group, int number)
+void group_signal(const struct group *group, int number, uint64_t end)
 {
+	struct message message = { .number = number, .end = end };
+
 	hold_still(group);
-	signal_processes(group->dir, number);
-	walk_groups(group->dir, signal_group, &number);
+	signal_processes(group->dir, &message);
+	walk_groups(group->dir, signal_group, &message);
 	write_at(group->dir, "cgroup.freeze", "0");
 }
 
 void group_kill(const struct group *group)
 {
 	if (write(group->kill, "1", 1) != 1)
-		group_signal(group, SIGKILL);
+		group_signal(group, SIGKILL, 0);
 }
 
 /* Returns -1 if there is somebody in it. */

@@ -4,6 +4,7 @@
 #define GROUP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct group {
@@ -18,7 +19,8 @@ int group_make(struct group *group);
 int group_open_procs(const struct group *group);
 pid_t group_fork(const struct group *group);
 bool group_is_empty(const struct group *group);
-void group_signal(const struct group *group, int number);
+void signal_process(pid_t pid, int number, uint64_t end);
+void group_signal(const struct group *group, int number, uint64_t end);
 void group_kill(const struct group *group);
 int group_remove(struct group *group);
 int group_leave(struct group *group, int guard);

@@ -232,6 +232,34 @@ void arrange_descriptors(struct run *run)
 	keep_outer_context(run);
 }
 
+static void add_above(struct run *run, uint64_t id, pid_t maker)
+{
+	if (id && run->nr_above < ABOVE_MAX)
+		run->above[run->nr_above++] = (struct above){ .id = id, .maker = maker };
+}
+
+/*
+ * Which contexts @outer is and is below, as far as we may know. What makes one makes
+ * several in a row if there are values: so the first that may not be opened is noted, too.
+ */
+static void find_above(struct run *run, int outer)
+{
+	struct ctx_ioc_info info;
+	int fd = outer, next;
+
+	while (fd >= 0 && !ctx_info(fd, &info) && info.depth && run->nr_above < ABOVE_MAX) {
+		add_above(run, info.id, info.creator_pid);
+		next = ctx_open(fd, info.parent_id, CTX_RIGHT_OBSERVE);
+		if (next < 0)
+			add_above(run, info.parent_id, info.creator_pid);
+		if (fd != outer)
+			close(fd);
+		fd = next;
+	}
+	if (fd >= 0 && fd != outer)
+		close(fd);
+}
+
 static int outer_context(const struct run *run)
 {
 	if (!run->nested && ctx_env_fd() < 0 && errno != ENOENT && run->verbose)
@@ -268,11 +296,13 @@ static int derive_command_ctx(const struct run *run)
 
 static void make_contexts(struct run *run, int outer)
 {
+	struct ctx_ioc_info info;
 	int fd;
 
 	run->ctx = run->timeout ? ctx_with_timeout(outer, run->timeout) : ctx_with_cancel(outer);
-	if (run->ctx < 0)
+	if (run->ctx < 0 || ctx_info(run->ctx, &info))
 		die("cannot derive a context: %s", strerror(errno));
+	run->id = info.id;
 	close(outer);
 	fd = derive_command_ctx(run);
 	/* Shells use single-digit descriptors for redirections. */
@@ -292,8 +322,8 @@ static int die_of_signal(const struct run *run, int number)
 	signal(number, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, number);
-	/* ^C was meant for all of the job, whoever had the terminal. */
-	if (run->has_tty && (number == SIGINT || number == SIGQUIT))
+	/* ^C was meant for all of the job, whoever had the terminal. A context's end was not. */
+	if (run->has_tty && is_key(number) && !run->signalled)
 		kill(0, number);
 	else
 		raise(number);
@@ -332,7 +362,7 @@ static void leave(struct run *run)
 /* The context was done before there was anything to run under it. */
 static int not_started(struct run *run, int err)
 {
-	learn_end(run);
+	tell_end(run);
 	return err == ETIMEDOUT ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
 
@@ -341,6 +371,7 @@ int run_command(struct run *run, int outer)
 {
 	int err;
 
+	find_above(run, outer);
 	make_contexts(run, outer);
 	err = ctx_err(run->ctx);
 	if (err > 0)

@@ -9,6 +9,14 @@
 #include <sys/types.h>
 #include "group.h"
 
+/* How many of the contexts above are known. */
+#define ABOVE_MAX	64
+
+struct above {
+	uint64_t id;
+	pid_t maker;		/* the process that made it */
+};
+
 struct run {
 	/* what was asked for */
 	int64_t timeout;
@@ -25,6 +33,7 @@ struct run {
 
 	/* descriptors */
 	int ctx;		/* the context, with the right to cancel it */
+	uint64_t id;		/* ... its number */
 	int command_ctx;	/* what the command gets, without that right */
 	int guard;		/* a context whose end kills the cgroup */
 	int signals;
@@ -37,11 +46,16 @@ struct run {
 	pid_t pid;
 	int status;
 	sigset_t old_mask;
+	sigset_t ending;	/* the signals that end the context */
+	sigset_t early;		/* what came before there was a command */
 	bool nested;		/* CTX_FD named a context */
+	struct above above[ABOVE_MAX]; /* the contexts that ours is below */
+	int nr_above;
+	bool heard;		/* of an end above, by a signal to our process group */
 	bool had_children;	/* before there was a command */
 	bool has_tty;		/* its process group is in the foreground */
 	bool signalled;		/* the context was done and SIGNAL was sent */
-	bool from_above;	/* ... because one above it was; see on_end_signal() */
+	bool has_had_it;	/* ... by the terminal, to the command as well */
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */
@@ -52,6 +66,12 @@ struct run {
 static inline bool has_group(const struct run *run)
 {
 	return run->group.dir >= 0;
+}
+
+/* What keys send to all of the terminal's foreground, ^C and ^\ by default. */
+static inline bool is_key(int number)
+{
+	return number == SIGINT || number == SIGQUIT;
 }
 
 /* run.c */
@@ -65,7 +85,7 @@ void prepare_group(struct run *run);
 void start_command(struct run *run);
 
 /* supervise.c */
-void learn_end(struct run *run);
+void tell_end(const struct run *run);
 void watch_command(struct run *run);
 
 #endif /* RUN_H */

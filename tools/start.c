@@ -24,19 +24,36 @@ static void add_unless_ignored(sigset_t *set, int number)
 		sigaddset(set, number);
 }
 
+static void choose_ending(struct run *run)
+{
+	sigemptyset(&run->ending);
+	add_unless_ignored(&run->ending, SIGHUP);
+	add_unless_ignored(&run->ending, SIGINT);
+	add_unless_ignored(&run->ending, SIGQUIT);
+	add_unless_ignored(&run->ending, SIGTERM);
+	add_unless_ignored(&run->ending, run->signal);
+}
+
+/* Of a ctx run above any may come, except what is the terminal's. */
+static void add_all(sigset_t *watched)
+{
+	sigfillset(watched);
+	sigdelset(watched, SIGTSTP);
+	sigdelset(watched, SIGTTIN);
+	sigdelset(watched, SIGTTOU);
+}
+
 void watch_signals(struct run *run)
 {
 	sigset_t watched;
 
 	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&watched);
+	choose_ending(run);
+	watched = run->ending;
+	if (run->nr_above)
+		add_all(&watched);
 	sigaddset(&watched, SIGCHLD);
 	sigaddset(&watched, SIGCONT);
-	add_unless_ignored(&watched, SIGHUP);
-	add_unless_ignored(&watched, SIGINT);
-	add_unless_ignored(&watched, SIGQUIT);
-	add_unless_ignored(&watched, SIGTERM);
-	add_unless_ignored(&watched, run->signal);
 	if (!run->foreground)
 		add_unless_ignored(&watched, SIGTSTP);
 	run->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -181,6 +198,7 @@ void start_command(struct run *run)
 	run->tty = run->foreground ? -1 : terminal_open();
 	run->has_tty = terminal_is_ours_alone(run->tty);
 	run->had_children = waitid(P_ALL, 0, NULL, WEXITED | WNOHANG | WNOWAIT) == 0;
+	sigpending(&run->early);
 	run->pid = fork_command(run);
 	if (!run->pid)
 		become_command(run);

@@ -19,22 +19,24 @@
 #include "run.h"
 #include "tool.h"
 
-static void send_signal(const struct run *run, int number)
+/* Because context @end is done, or for another reason if that is 0. */
+static void send_signal(const struct run *run, int number, uint64_t end)
 {
-	pid_t target = run->foreground ? run->pid : -run->pid;
-
 	if (run->exited && !has_group(run))
 		return;
 	if (run->verbose)
 		complain("sending %s to %s", signal_name(number), run->command[0]);
 	if (has_group(run) && number != SIGTSTP) {
-		group_signal(&run->group, number);
+		group_signal(&run->group, number, end);
 		return;
 	}
-	kill(target, number);
+	if (run->foreground)
+		signal_process(run->pid, number, end);
+	else
+		kill(-run->pid, number);
 	/* What is stopped could not act on it. */
 	if (number != SIGTSTP)
-		kill(target, SIGCONT);
+		kill(run->foreground ? run->pid : -run->pid, SIGCONT);
 }
 
 /* The parent of process @pid, or 0 if that is gone. */
@@ -97,18 +99,15 @@ static void kill_all(struct run *run)
 		kill_children(run);
 }
 
-/* Finds out, and says if asked to, who ended the context. */
-void learn_end(struct run *run)
+/* Says who ended the context, if asked to. */
+void tell_end(const struct run *run)
 {
 	struct ctx_event event;
 
-	if (ctx_wait(run->ctx, 0, &event) <= 0)
+	if (!run->verbose || ctx_wait(run->ctx, 0, &event) <= 0)
 		return;
-	run->from_above = event.origin_id != event.id;
-	if (run->verbose) {
-		fputs("ctx: ", stderr);
-		print_end(stderr, &event);
-	}
+	fputs("ctx: ", stderr);
+	print_end(stderr, &event);
 }
 
 static void start_grace(struct run *run)
@@ -125,12 +124,13 @@ static void start_grace(struct run *run)
 static void on_done(struct run *run)
 {
 	run->signalled = true;
-	learn_end(run);
+	tell_end(run);
 	if (run->signal == SIGKILL) {
 		kill_all(run);
 		return;
 	}
-	send_signal(run, run->signal);
+	if (!run->has_had_it)
+		send_signal(run, run->signal, run->id);
 	start_grace(run);
 }
 
@@ -189,23 +189,105 @@ static void on_child(struct run *run)
 	}
 }
 
+static bool is_from_terminal(const struct signalfd_siginfo *info)
+{
+	return info->ssi_code == SI_KERNEL && is_key(info->ssi_signo);
+}
+
+/* Of those that a key is for, an outer one may be the first to cancel. */
+static bool is_by_key_above(const struct run *run, const struct signalfd_siginfo *info)
+{
+	return is_from_terminal(info) && ctx_cause(run->ctx) == EINTR;
+}
+
+/* Once it is done, the end has begun: what comes now is not its reason. */
+static void end_if_done(struct run *run)
+{
+	if (!run->signalled && !run->exited && ctx_err(run->ctx) > 0)
+		on_done(run);
+}
+
+static bool is_above(const struct run *run, uint64_t id)
+{
+	for (int i = 0; i < run->nr_above; i++)
+		if (run->above[i].id == id)
+			return true;
+	return false;
+}
+
+/* Whether @pid has made one of the contexts above, and that is done. */
+static bool is_done_above(const struct run *run, pid_t pid)
+{
+	bool done = false;
+	int fd;
+
+	for (int i = 0; i < run->nr_above && !done; i++) {
+		if (run->above[i].maker != pid)
+			continue;
+		fd = ctx_open(run->ctx, run->above[i].id, CTX_RIGHT_OBSERVE);
+		if (fd < 0)
+			continue;
+		done = ctx_err(fd) > 0;
+		close(fd);
+	}
+	return done;
+}
+
 /*
- * One of the signals that end things. An outer ctx run sends one when a context
- * is done that ours is below: then the command has had it already.
+ * Whether a ctx run above says so that its context is done. Ours is then done as well,
+ * or about to be: the kernel tells us, and the command hears of it by that alone. Which
+ * context is done comes with the signal, but for one to a whole process group: of those,
+ * which are of one ctx run, the first is taken for it.
  */
+static bool is_end_above(struct run *run, const struct signalfd_siginfo *info)
+{
+	if (info->ssi_code == SI_QUEUE)
+		return is_above(run, info->ssi_ptr);
+	if (info->ssi_code != SI_USER || run->heard || !is_done_above(run, info->ssi_pid))
+		return false;
+	run->heard = true;
+	return true;
+}
+
+/* One that is watched only for a ctx run above: what it does to others, it does to us. */
+static void take_default(int number)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, number);
+	raise(number);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* One of the signals that end things. */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
-	bool from_tty = info->ssi_code == SI_KERNEL;
+	bool key = is_from_terminal(info);
+	bool has_had_it = run->foreground && key && !sigismember(&run->early, info->ssi_signo);
 
+	sigdelset(&run->early, info->ssi_signo);
 	if (!run->signalled) {
 		/* Sent on when the context tells that it is done. */
 		run->signal = info->ssi_signo;
+		run->has_had_it = has_had_it;
 		ctx_cancel(run->ctx, EINTR);
-	} else if (run->from_above && (int)info->ssi_signo == run->signal) {
-		run->from_above = false;
-	} else if (!run->foreground || !from_tty) {
-		send_signal(run, info->ssi_signo);
+	} else if (!has_had_it) {
+		send_signal(run, info->ssi_signo, 0);
 	}
+}
+
+static void on_other_signal(struct run *run, const struct signalfd_siginfo *info)
+{
+	if (is_end_above(run, info))
+		return;
+	if (!is_by_key_above(run, info))
+		end_if_done(run);
+	if (sigismember(&run->ending, info->ssi_signo))
+		on_end_signal(run, info);
+	else
+		take_default(info->ssi_signo);
 }
 
 static void on_signals(struct run *run)
@@ -221,10 +303,10 @@ static void on_signals(struct run *run)
 			on_continue(run);
 			break;
 		case SIGTSTP:
-			send_signal(run, SIGTSTP);
+			send_signal(run, SIGTSTP, 0);
 			break;
 		default:
-			on_end_signal(run, &info);
+			on_other_signal(run, &info);
 		}
 	}
 }
@@ -265,11 +347,12 @@ void watch_command(struct run *run)
 				continue;
 			die("poll: %s", strerror(errno));
 		}
-		if (fds[0].revents)
+		/* A key comes before an end that it is the reason of, above. */
+		if (fds[0].revents || fds[1].revents)
 			on_signals(run);
-		if (fds[1].revents && !run->exited) {
+		if (fds[1].revents) {
 			fds[1].fd = -1;
-			on_done(run);
+			end_if_done(run);
 		}
 		if (fds[2].revents) {
 			fds[2].fd = -1;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: terminal [-r ROWS] [-c COLUMNS] [-w TEXT -k KEYS]... COMMAND...
+ * usage: terminal [-b] [-r ROWS] [-c COLUMNS] [-w TEXT -k KEYS]... COMMAND...
  *
  * Runs COMMAND on a terminal of its own, and copies what it prints there. Each -w
  * waits until TEXT was printed, after what the one before waited for; then KEYS are
- * typed. Ends with COMMAND's status,
+ * typed. With -b, COMMAND starts with INT blocked. Ends with COMMAND's status,
  * 128 and the signal for one that died, 99 if a TEXT never came.
  */
 #define _GNU_SOURCE
@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <pty.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,10 +66,14 @@ int main(int argc, char **argv)
 {
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
 	int option, terminal, status;
+	bool block = false;
+	sigset_t blocked;
 	pid_t pid;
 
-	while ((option = getopt(argc, argv, "+r:c:w:k:")) != -1) {
-		if (option == 'r')
+	while ((option = getopt(argc, argv, "+br:c:w:k:")) != -1) {
+		if (option == 'b')
+			block = true;
+		else if (option == 'r')
 			size.ws_row = atoi(optarg);
 		else if (option == 'c')
 			size.ws_col = atoi(optarg);
@@ -79,6 +84,8 @@ int main(int argc, char **argv)
 		else
 			errx(98, "see the source for how this is used");
 	}
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGINT);
 	pid = forkpty(&terminal, NULL, NULL, &size);
 	if (pid < 0)
 		err(98, "forkpty");
@@ -86,6 +93,8 @@ int main(int argc, char **argv)
 		/* A shell's background has these ignored. */
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
+		if (block)
+			sigprocmask(SIG_BLOCK, &blocked, NULL);
 		execvp(argv[optind], argv + optind);
 		err(127, "%s", argv[optind]);
 	}
