@@ -3,13 +3,16 @@
 # usage: awk -f agree.awk FIRST.csv SECOND.csv
 #
 # Compares the results of two runs, as join.awk wrote them. Ends with 0 if all of
-# them agree within one per cent, or within an instruction.
+# them agree within one per cent, or within two instructions: what is not an average is
+# the difference of two readings of the clock, each of which is rounded.
+#
+# What the tick has to do when it comes on top is not ours, and another thing each time.
 
 function compare(what, one, other,    difference, share)
 {
 	compared++
 	difference = one > other ? one - other : other - one
-	if (difference <= 1)
+	if (difference <= 2)
 		return
 	share = difference / (one > other ? one : other)
 	if (share > worst)
@@ -24,7 +27,7 @@ BEGIN {
 	FS = ","
 }
 
-FNR == 1 {
+FNR == 1 || /the tick on top/ {
 	next
 }
 

@@ -187,7 +187,7 @@ static void bench_deep_value(unsigned int depth)
 	struct ctx *ctx = bench_chain_of_values(depth);
 	struct bench_lookup lookup = { ctx, &bench_absent };
 
-	bench_loop(bench_new_thread, ctx, BENCH_OPS / 10, "DeepValueNewGoRoutine/depth=%u", depth);
+	bench_loop(bench_new_thread, ctx, BENCH_OPS, "DeepValueNewGoRoutine/depth=%u", depth);
 	bench_loop(bench_find, &lookup, BENCH_OPS, "DeepValueSameGoRoutine/depth=%u", depth);
 	ctx_put(ctx);
 }
