@@ -66,6 +66,7 @@ static void ctx_after_work(struct work_struct *work)
 	destroy_work_on_stack(work);
 	after->fn(after);
 	ctx_after_end(&run);
+	ctx_torture_point();
 	/* The end of the run before the look for sleepers: see wait_var_event(). */
 	smp_mb();
 	wake_up_var(after);
@@ -84,6 +85,7 @@ static void ctx_after_fire(struct ctx *ctx, struct ctx_callback *cb)
 
 	after->counted = true;
 	atomic_inc(&ctx_scope(ctx)->own.busy);
+	ctx_torture_point();
 	spin_lock_irqsave(&ctx_after_lock, flags);
 	after->queued = true;
 	queue_work(ctx_after_wq, &after->work);

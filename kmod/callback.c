@@ -94,8 +94,10 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	const unsigned long running = reserved - CTX_RESERVED;
 	struct ctx *ctx;
 
+	ctx_torture_point();
 	if (unlikely(cmpxchg(&scope->running, reserved, running) != reserved))
 		return;
+	ctx_torture_point();
 	ctx = cb->ctx;
 	cb->ctx = NULL;
 	walk->run.cb = cb;
@@ -112,7 +114,9 @@ static __always_inline void ctx_callback_run(struct ctx_walk *walk, struct ctx_s
 	 * lock, 33 instructions, less. It also has cb->ctx seen as NULL by who sees
 	 * nothing running: pairs with the acquire in ctx_callback_take().
 	 */
+	ctx_torture_point();
 	xchg(&scope->running, CTX_CLOSED);
+	ctx_torture_point();
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_RUN_WAITER))
 		ctx_wake_removers(scope);
 	walk->budget -= CTX_COST_CALLBACK;
@@ -149,6 +153,7 @@ enum ctx_ran ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope)
 		if (likely(ctx_queue_empty(&scope->callbacks)))
 			return CTX_RAN_ALL;
 		ctx_walk_yield(walk);
+		ctx_torture_point();
 	} while (ctx_callback_reserve_next(scope));
 	return CTX_RAN_TO_LINK;
 }

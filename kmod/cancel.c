@@ -113,6 +113,7 @@ static void ctx_hand_over(struct ctx_queue *work)
 	raw_spin_lock_irqsave(&deferred->lock, flags);
 	ctx_queue_splice(&deferred->work, work);
 	raw_spin_unlock_irqrestore(&deferred->lock, flags);
+	ctx_torture_point();
 	queue_work(ctx_cancel_wq, &deferred->go);
 }
 
@@ -149,6 +150,7 @@ static __always_inline u8 ctx_count_off(struct ctx_scope *scope, int n)
 {
 	if (!atomic_sub_and_test(n, &scope->own.busy))
 		return 0;
+	ctx_torture_point();
 	if (unlikely(READ_ONCE(scope->node.flags) & CTX_SYNC_WAITER))
 		wake_up_var(&scope->own.busy);
 	return scope->node.taken;
@@ -414,6 +416,7 @@ static noinline void ctx_follow(struct ctx_walk *walk, struct ctx_scope *other)
 
 	local_irq_save(flags);
 	scope = ctx_take_link(other);
+	ctx_torture_point();
 	if (scope)
 		claim = ctx_claim_like(scope, other, CTX_TAKEN_LINK);
 	local_irq_restore(flags);
@@ -473,6 +476,7 @@ static void ctx_walk(struct ctx_walk *walk)
 			atomic_add(walk->taken, &scope->own.busy);
 			break;
 		}
+		ctx_torture_point();
 		ctx_queue_del(&walk->work, &scope->sibling);
 		INIT_HLIST_NODE(&scope->sibling);
 		if (walk->taken != 1)
@@ -516,6 +520,7 @@ static __always_inline enum ctx_claim ctx_claim_self(struct ctx_scope *scope,
 	ktime_t now = ktime_get();
 	unsigned long flags;
 
+	ctx_torture_point();
 	raw_spin_lock_irqsave(&nest->lock, flags);
 	if (unlikely(READ_ONCE(scope->state.origin)))
 		goto unlock;

@@ -124,6 +124,7 @@ static enum hrtimer_restart ctx_deadline_expire(struct hrtimer *timer)
 	struct ctx_deadline *d = container_of(timer, struct ctx_deadline, timer);
 	ktime_t since = ctx_irqsoff_begin();
 
+	ctx_torture_point();
 	/* Being released: the memory is there until this interrupt is over. */
 	if (refcount_inc_not_zero(&d->scope.node.ref)) {
 		ctx_cancel_scope(&d->scope, &ctx_by_timer, CTX_CANCEL_BUDGET);

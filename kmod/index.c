@@ -153,6 +153,7 @@ static bool ctx_index_extend(struct ctx_index *index, struct ctx_value *v, unsig
 	if (READ_ONCE(index->tip) != tip || cmpxchg(&index->tip, tip, tip + 1) != tip)
 		return false;
 	v->node.rank = tip + 1;
+	ctx_torture_point();
 	added = tip < index->room ? ctx_table_add(ctx_index_table(index), v, tip + 1) :
 				    ctx_index_grow(index, v, gfp);
 	if (!added) {
@@ -240,6 +241,7 @@ void ctx_index_leave(struct ctx_index *index, struct ctx_value *v)
 	if (rank == index->first)
 		return;
 	WRITE_ONCE(v->node.link, (unsigned long)table->node[rank - 1]);
+	ctx_torture_point();
 	/* Pairs with the read barrier in ctx_find_step(). */
 	smp_wmb();
 	ctx_table_remove(table, v);

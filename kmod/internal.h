@@ -61,6 +61,28 @@
 
 struct pid_namespace;
 
+/*
+ * Stands where a step of another CPU may come between two of ours, in what takes no
+ * lock for it. Built with CTX_TORTURE=1, whoever has set the hook is called there, to
+ * take his time: see tests/torture/delay.c. Otherwise it is nothing.
+ */
+#ifdef CTX_TORTURE
+extern void (__rcu *ctx_torture_hook)(void);
+
+#define ctx_torture_point()							\
+do {										\
+	void (*__hook)(void);							\
+										\
+	rcu_read_lock();							\
+	__hook = rcu_dereference(ctx_torture_hook);				\
+	if (__hook)								\
+		__hook();							\
+	rcu_read_unlock();							\
+} while (0)
+#else
+#define ctx_torture_point()	do { } while (0)
+#endif
+
 /* Such that what is asked most often is one bit. */
 enum ctx_kind {
 	CTX_ROOT	= 0x00,
@@ -314,6 +336,7 @@ static inline struct ctx_nest *ctx_home_nest(const struct ctx_scope *scope)
 static inline void ctx_unlist(struct ctx_scope *scope)
 {
 	__hlist_del(&scope->sibling);
+	ctx_torture_point();
 	/*
 	 * The last access to @scope of a caller who holds no reference on it:
 	 * pairs with the acquire in ctx_scope_strip().
@@ -433,8 +456,10 @@ static inline void ctx_publish(struct ctx_scope *scope, const struct ctx_signal 
 {
 	if (ctx_is_traced())
 		ctx_trace_done(scope, origin);
+	ctx_torture_point();
 	/* Pairs with the acquire in ctx_err() and ctx_origin_state(). */
 	smp_store_release(&scope->state.origin, origin);
+	ctx_torture_point();
 }
 
 /* As ctx_get(), of a context that is one. */

@@ -159,6 +159,7 @@ int ctx_link(struct ctx *ctx, struct ctx *other, struct ctx_link *link)
 	refcount_inc(&above->node.ref);
 	/* Between (1) and (2): see above. */
 	smp_mb__after_atomic();
+	ctx_torture_point();
 	if (unlikely(!ctx_is_fresh(scope)))
 		return ctx_link_not(scope, above, -EBUSY);
 	if (unlikely(!ctx_link_attach(scope, above, link)))
@@ -201,6 +202,7 @@ void ctx_unlink(struct ctx_link *link)
 
 	if (!other)
 		return;
+	ctx_torture_point();
 	above = container_of(other, struct ctx_scope, node);
 	raw_spin_lock_irqsave(&above->own.lock, flags);
 	scope = container_of(link->cb.ctx, struct ctx_scope, node);
@@ -236,6 +238,7 @@ struct ctx *ctx_link_pop(struct ctx_scope *scope)
 	above = container_of(other, struct ctx_scope, node);
 	/* Nobody else is at that list. */
 	__hlist_bl_del(first);
+	ctx_torture_point();
 	raw_spin_lock_irqsave(&above->own.lock, flags);
 	if (!hlist_unhashed(&link->cb.node))
 		ctx_callback_cut(above, &link->cb.node);

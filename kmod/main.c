@@ -34,6 +34,11 @@ void ctx_barrier(void)
 }
 EXPORT_SYMBOL_GPL(ctx_barrier);
 
+#ifdef CTX_TORTURE
+void (__rcu *ctx_torture_hook)(void);
+EXPORT_SYMBOL_GPL(ctx_torture_hook);
+#endif
+
 /* In the order in which one builds on another; torn down the other way round. */
 static const struct ctx_part {
 	int (*init)(void);

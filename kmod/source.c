@@ -146,6 +146,7 @@ static void ctx_fired_work(struct work_struct *work)
 	while (left--) {
 		ctx_fired_next(fired, &shot);
 		if (shot.ctx) {
+			ctx_torture_point();
 			ctx_source_cancel(shot.ctx, shot.cause, shot.name);
 			ctx_put(shot.ctx);
 		}
@@ -354,6 +355,7 @@ bool ctx_source_detach(struct ctx_source *source)
 		return false;
 	if (source->ops->detach)
 		source->ops->detach(source);
+	ctx_torture_point();
 	/*
 	 * Nobody queues it any more. So if it is armed, nobody has it in his hands, and
 	 * no lock is needed: pairs with the release in ctx_fired_ask().

@@ -80,6 +80,7 @@ struct ctx_nest *ctx_join_home(struct ctx_scope *scope, struct ctx_scope *home)
 	}
 	scope->node.nest = 1 + (raw_smp_processor_id() & spread->mask);
 	nest = ctx_nest_of(home, scope->node.nest);
+	ctx_torture_point();
 	if (!ctx_is_scope(parent))
 		ctx_hold(parent);
 	else if (unlikely(atomic_inc_return(&nest->refs) <= 0))
@@ -108,9 +109,11 @@ bool ctx_spread_fold(struct ctx_scope *scope)
 	 * of those with which the others dropped their references.
 	 */
 	smp_acquire__after_ctrl_dep();
+	ctx_torture_point();
 	spread = scope->spread;
 	if (xchg(&spread->folded, 1))
 		return false;
+	ctx_torture_point();
 	for (i = 0; i <= spread->mask; i++)
 		refs += atomic_xchg(&spread->at[i].nest.refs, CTX_FOLDED);
 	return refcount_sub_and_test(CTX_SPREAD_BIAS - refs, &scope->node.ref);

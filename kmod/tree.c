@@ -138,6 +138,7 @@ static __always_inline void ctx_scope_begin(struct ctx_scope *scope, struct ctx_
 	bool clash = raw_spin_is_locked(&nest->lock);
 	unsigned long flags;
 
+	ctx_torture_point();
 	raw_spin_lock_irqsave(&nest->lock, flags);
 	if (likely(!timed || !READ_ONCE(scope->state.origin))) {
 		if (unlikely(READ_ONCE(home->state.origin))) {
@@ -267,6 +268,7 @@ static noinline void ctx_leave_home(struct ctx_scope *scope)
 /* The last reference is gone: leaves @scope as the constructor made it. */
 static __always_inline void ctx_scope_strip(struct ctx_scope *scope)
 {
+	ctx_torture_point();
 	/*
 	 * The home's canceller looks at @scope without a reference, under the
 	 * lock of its list, until he has unlisted it: pairs with ctx_unlist().
@@ -309,6 +311,7 @@ static noinline void ctx_scope_release(struct ctx_scope *scope)
 {
 	bool ticking = ctx_is_timed(scope) && !ctx_deadline_disarm(ctx_deadline_of(scope));
 
+	ctx_torture_point();
 	ctx_drop_on_dones(&scope->node);
 	ctx_drop_watches(scope);
 	if (unlikely(scope->state.extra) && scope->node.kind & CTX_F_USER)

@@ -199,6 +199,7 @@ ctx_find_step(const struct ctx_value **from, const void *key, ctx_match_t match,
 	}
 	index = ctx_index_of(link);
 	found = ctx_table_find(index, v->node.rank, key, match, arg);
+	ctx_torture_point();
 	/* Pairs with ctx_index_leave(): released meanwhile, @v is plain. */
 	smp_rmb();
 	if (likely(READ_ONCE(v->node.link) == link)) {
