@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Delays at the steps of ctx.ko that are marked with ctx_torture_point(), if it was
+ * built with CTX_TORTURE=1: on each CPU some of the times that it comes by, most of
+ * them short.
+ */
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+
+#include "torture.h"
+
+static unsigned int delays = IS_ENABLED(CONFIG_UML) ? 16 : 8;
+module_param(delays, uint, 0444);
+MODULE_PARM_DESC(delays, "one in how many marked steps of ctx.ko is delayed; 0: none");
+
+#ifdef CTX_TORTURE
+extern void (__rcu *ctx_torture_hook)(void);
+
+static DEFINE_PER_CPU(u32, tor_delay_random);
+static DEFINE_PER_CPU(unsigned long, tor_delayed);
+
+/* An interrupt in between does no harm. */
+static u32 tor_delay_pick(void)
+{
+	u32 random = this_cpu_read(tor_delay_random);
+
+	random ^= random << 13;
+	random ^= random >> 17;
+	random ^= random << 5;
+	this_cpu_write(tor_delay_random, random);
+	return random;
+}
+
+/* In any context, under any lock of ctx. */
+static void tor_delay(void)
+{
+	const u32 random = tor_delay_pick();
+
+	if ((u64)random * delays >> 32)
+		return;
+	this_cpu_inc(tor_delayed);
+	udelay(random % 32 ? random % 16 : random % 199);
+}
+
+int tor_delays_begin(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(tor_delay_random, cpu) = (tor_seed ^ (cpu + 1) * 0x9e3779b9U) ?: 1;
+	if (delays)
+		rcu_assign_pointer(ctx_torture_hook, tor_delay);
+	return 0;
+}
+
+void tor_delays_end(void)
+{
+	RCU_INIT_POINTER(ctx_torture_hook, NULL);
+	synchronize_rcu();
+}
+
+unsigned long tor_delays_made(void)
+{
+	unsigned long sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(per_cpu(tor_delayed, cpu));
+	return sum;
+}
+#else
+int tor_delays_begin(void)
+{
+	if (delays)
+		pr_info("no delays: ctx.ko was built without CTX_TORTURE=1\n");
+	return 0;
+}
+
+void tor_delays_end(void)
+{
+}
+
+unsigned long tor_delays_made(void)
+{
+	return 0;
+}
+#endif
