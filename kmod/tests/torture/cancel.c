@@ -109,6 +109,8 @@ unsigned int tor_op_cancel(struct tor_actor *actor)
 	won = tor_cancel(actor, target, how);
 	if (won && (how == TOR_PLAIN || how == TOR_CAUSE))
 		tor_check_reached(&actor->place, node, target);
+	if (how == TOR_SYNC)
+		tor_check_swept(&actor->place, node, target);
 	tor_check_path(&actor->place, node);
 	tor_put(node);
 	return won ? 0 : 1;

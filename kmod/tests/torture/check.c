@@ -184,6 +184,23 @@ void tor_check_reached(const struct tor_place *place, struct tor_node *node,
 	TOR_CHECK(place, "S5", !scope, "live after the cancellation above it has returned");
 }
 
+/* Whether a cancellation of @root reaches @node. */
+bool tor_is_below(const struct tor_node *node, const struct tor_node *root)
+{
+	const struct tor_node *scope = node->scope;
+
+	while (scope && scope != root)
+		scope = tor_above(scope);
+	return scope;
+}
+
+/* ctx_cancel_sync() of @root has returned, to anyone. */
+void tor_check_swept(const struct tor_place *place, struct tor_node *node, struct tor_node *root)
+{
+	if (tor_is_below(node, root))
+		TOR_CHECK(place, "S5", tor_err(place, node), "live after ctx_cancel_sync()");
+}
+
 /* It is going to be done: waits for that. */
 void tor_await(const struct tor_place *place, struct tor_node *node, const char *rule)
 {

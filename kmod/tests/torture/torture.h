@@ -232,6 +232,8 @@ void tor_check_deadline(const struct tor_place *place, struct tor_node *node);
 void tor_check_value(const struct tor_place *place, struct tor_node *node, const void *key);
 void tor_check_reached(const struct tor_place *place, struct tor_node *node,
 		       struct tor_node *root);
+bool tor_is_below(const struct tor_node *node, const struct tor_node *root);
+void tor_check_swept(const struct tor_place *place, struct tor_node *node, struct tor_node *root);
 void tor_await(const struct tor_place *place, struct tor_node *node, const char *rule);
 
 /* link.c */

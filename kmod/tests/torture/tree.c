@@ -2,13 +2,21 @@
 /* Deriving, looking, and families: subtrees that are cancelled as a whole. */
 #include "torture.h"
 
-/* A new one below some other; shown to others, or gone at once. */
+/*
+ * A new one below some other; shown to others, or gone at once. Whether it was listed
+ * with its home shows when that is cancelled, by whomever.
+ */
 unsigned int tor_op_derive(struct tor_actor *actor)
 {
 	struct tor_node *parent = tor_any(actor);
 	struct tor_node *node = tor_derive(actor, parent->world, parent, tor_pick_kind(actor));
+	const bool ends = !actor->atomic && !tor_pick(actor, 8);
 	bool done;
 
+	if (node && ends && parent != parent->world->top) {
+		tor_cancel(actor, parent, TOR_SYNC);
+		tor_check_swept(&actor->place, node, parent);
+	}
 	tor_put(parent);
 	if (!node)
 		return 2;
@@ -129,15 +137,6 @@ static struct tor_family *tor_family_make(struct tor_actor *actor)
 	return family;
 }
 
-static bool tor_is_below(const struct tor_node *node, const struct tor_node *root)
-{
-	const struct tor_node *scope = node->scope;
-
-	while (scope && scope != root)
-		scope = tor_above(scope);
-	return scope;
-}
-
 /* All of it has come to rest, whoever cancelled what (S5). */
 static void tor_family_rests(struct tor_actor *actor, struct tor_family *family)
 {
@@ -145,9 +144,7 @@ static void tor_family_rests(struct tor_actor *actor, struct tor_family *family)
 	int i;
 
 	for (i = 0; i < family->nr; i++)
-		if (tor_is_below(family->node[i], family->node[0]))
-			TOR_CHECK(place, "S5", tor_err(place, family->node[i]),
-				  "live after ctx_cancel_sync()");
+		tor_check_swept(place, family->node[i], family->node[0]);
 	for (i = 0; i < TOR_GUESTS; i++) {
 		struct tor_callback *callback = family->callback[i];
 		struct tor_after *after = family->after[i];
