@@ -61,22 +61,26 @@
 
 struct pid_namespace;
 
-/*
- * Stands where a step of another CPU may come between two of ours, in what takes no
- * lock for it. Built with CTX_TORTURE=1, whoever has set the hook is called there, to
- * take his time: see tests/torture/delay.c. Otherwise it is nothing.
- */
 #ifdef CTX_TORTURE
-extern void (__rcu *ctx_torture_hook)(void);
+/*
+ * ctx_torture_point() stands where a step of another CPU may come between two of ours,
+ * in what takes no lock for it: what a module has set is called there, to take its
+ * time. See tests/torture/delay.c. Without CTX_TORTURE=1 it is nothing.
+ */
+struct ctx_torture {
+	void (*delay)(void);
+};
+
+extern const struct ctx_torture __rcu *ctx_torture;
 
 #define ctx_torture_point()							\
 do {										\
-	void (*__hook)(void);							\
+	const struct ctx_torture *__torture;					\
 										\
 	rcu_read_lock();							\
-	__hook = rcu_dereference(ctx_torture_hook);				\
-	if (__hook)								\
-		__hook();							\
+	__torture = rcu_dereference(ctx_torture);				\
+	if (__torture)								\
+		__torture->delay();						\
 	rcu_read_unlock();							\
 } while (0)
 #else

@@ -35,8 +35,8 @@ void ctx_barrier(void)
 EXPORT_SYMBOL_GPL(ctx_barrier);
 
 #ifdef CTX_TORTURE
-void (__rcu *ctx_torture_hook)(void);
-EXPORT_SYMBOL_GPL(ctx_torture_hook);
+const struct ctx_torture __rcu *ctx_torture;
+EXPORT_SYMBOL_GPL(ctx_torture);
 #endif
 
 /* In the order in which one builds on another; torn down the other way round. */

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Of "#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)" ... "#else" ... "#endif",
-# leaves what kernel -v version=A.B.C compiles. Any other condition stays.
+# leaves what kernel -v version=A.B.C compiles; and nothing of CTX_TORTURE, which is for
+# a module of the tests that is not there. Any other condition stays.
 
 BEGIN {
 	split(version, v, ".")
@@ -34,6 +35,10 @@ function kept(    i)
 		next
 	}
 	state[depth] = "other"
+	if (/^#[ \t]*ifdef CTX_TORTURE$/) {
+		state[depth] = "out"
+		next
+	}
 }
 
 /^#[ \t]*else/ && state[depth] != "other" {
@@ -46,7 +51,7 @@ function kept(    i)
 		next
 }
 
-kept() { line[++lines] = $0; uses += /LINUX_VERSION_CODE/ }
+kept() && !/ctx_torture_point\(/ { line[++lines] = $0; uses += /LINUX_VERSION_CODE/ }
 
 # One blank line where several have come together, and no header that nothing
 # needs any more.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* After-funcs: once, in a task, after their context (S13). */
 #include <linux/delay.h>
-#include <linux/preempt.h>
+#include <linux/kernel.h>
 
 #include "torture.h"
 
@@ -12,7 +12,7 @@ static void tor_after_fn(struct ctx_after *a)
 
 	if (!tor_moves(place, &after->state, TOR_ADDED, TOR_RUNS, "S13", "an after-func runs"))
 		return;
-	TOR_CHECK(place, "S13", in_task() && !in_atomic(), "an after-func that must not sleep");
+	might_sleep();
 	TOR_CHECK(place, "S13", tor_err(place, after->pending.node), "an after-func before");
 	if (after->random % 2)
 		usleep_range(1, 1 + (after->random >> 8 & 127));

@@ -8,15 +8,14 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 
+#include "../../internal.h"
 #include "torture.h"
 
-static unsigned int delays = IS_ENABLED(CONFIG_UML) ? 16 : 8;
+static unsigned int delays = 8;
 module_param(delays, uint, 0444);
 MODULE_PARM_DESC(delays, "one in how many marked steps of ctx.ko is delayed; 0: none");
 
 #ifdef CTX_TORTURE
-extern void (__rcu *ctx_torture_hook)(void);
-
 static DEFINE_PER_CPU(u32, tor_delay_random);
 static DEFINE_PER_CPU(unsigned long, tor_delayed);
 
@@ -40,23 +39,24 @@ static void tor_delay(void)
 	if ((u64)random * delays >> 32)
 		return;
 	this_cpu_inc(tor_delayed);
-	udelay(random % 32 ? random % 16 : random % 199);
+	udelay(random % 32 ? random % 31 : random % 499);
 }
 
-int tor_delays_begin(void)
+static const struct ctx_torture tor_torture = { .delay = tor_delay };
+
+void tor_delays_begin(void)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu)
 		per_cpu(tor_delay_random, cpu) = (tor_seed ^ (cpu + 1) * 0x9e3779b9U) ?: 1;
 	if (delays)
-		rcu_assign_pointer(ctx_torture_hook, tor_delay);
-	return 0;
+		rcu_assign_pointer(ctx_torture, &tor_torture);
 }
 
 void tor_delays_end(void)
 {
-	RCU_INIT_POINTER(ctx_torture_hook, NULL);
+	RCU_INIT_POINTER(ctx_torture, NULL);
 	synchronize_rcu();
 }
 
@@ -70,11 +70,10 @@ unsigned long tor_delays_made(void)
 	return sum;
 }
 #else
-int tor_delays_begin(void)
+void tor_delays_begin(void)
 {
 	if (delays)
 		pr_info("no delays: ctx.ko was built without CTX_TORTURE=1\n");
-	return 0;
 }
 
 void tor_delays_end(void)

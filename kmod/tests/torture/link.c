@@ -76,7 +76,7 @@ static void tor_link_begin(struct tor_actor *actor, struct tor_link *link)
 	err = ctx_link(node->ctx, other->ctx, &link->link);
 	TOR_CHECK(place, "S15", !err, "linking a fresh context returned %d", err);
 	if (was_done)
-		TOR_CHECK(place, "S15", tor_err(place, node), "live, though linked to what is done");
+		TOR_CHECK(place, "S15", tor_err(place, node), "live, but linked to what is done");
 	if (tor_pick(actor, 2))
 		link->child = tor_derive(actor, node->world, node, TOR_CANCEL);
 }

@@ -51,6 +51,9 @@ static struct tor_actor tor_main_actor = {
 
 static DECLARE_WAIT_QUEUE_HEAD(tor_passing);
 
+/* Told to all threads, which are waited for: nothing else is there to wake them. */
+static bool tor_ends;
+
 /* Back to its CPU, from where a CPU that went has driven it. */
 static void tor_go_home(const struct tor_thread *thread)
 {
@@ -60,11 +63,13 @@ static void tor_go_home(const struct tor_thread *thread)
 
 static bool tor_goes_on(const struct tor_thread *thread)
 {
-	return !kthread_should_stop() && (!operations || thread->actor.place.count < operations);
+	return !READ_ONCE(tor_ends) && (!operations || thread->actor.place.count < operations);
 }
 
+/* What it did until now comes before: pairs with the acquire in tor_has_passed(). */
 static void tor_pass(struct tor_thread *thread)
 {
+	/* See above. */
 	smp_store_release(&thread->passed, thread->passed + 1);
 	if (wq_has_sleeper(&tor_passing))
 		wake_up(&tor_passing);
@@ -84,6 +89,7 @@ static int tor_thread_fn(void *data)
 	}
 	tor_timers_end(thread);
 	tor_pending_trim(thread, true);
+	/* Pairs with the acquire in tor_is_over(). */
 	smp_store_release(&thread->over, true);
 	tor_pass(thread);
 	while (!kthread_should_stop())
@@ -91,11 +97,17 @@ static int tor_thread_fn(void *data)
 	return 0;
 }
 
+static bool tor_is_over(const struct tor_thread *thread)
+{
+	/* Pairs with the release in tor_thread_fn(). */
+	return smp_load_acquire(&thread->over);
+}
+
 /* Since it was last looked at. */
 static bool tor_has_passed(const struct tor_thread *thread)
 {
-	return smp_load_acquire(&thread->passed) != thread->seen_passed ||
-	       smp_load_acquire(&thread->over);
+	/* Pairs with the release in tor_pass(). */
+	return smp_load_acquire(&thread->passed) != thread->seen_passed || tor_is_over(thread);
 }
 
 static bool tor_all_have_passed(void)
@@ -108,27 +120,38 @@ static bool tor_all_have_passed(void)
 	return true;
 }
 
-static void tor_remember_passed(void)
+/* From here on: who passes? */
+void tor_threads_watch(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < tor_nr_threads; i++)
-		tor_threads[i].seen_passed = smp_load_acquire(&tor_threads[i].passed);
+		tor_threads[i].seen_passed = READ_ONCE(tor_threads[i].passed);
 }
 
-/* Waits until no thread is in an operation that it is in now, nor are their timers. */
-bool tor_threads_pass(void)
+/* Names the operations that threads are still in. Returns whether there were any. */
+bool tor_threads_name_stuck(void)
 {
 	unsigned int i;
+	bool any = false;
 
-	tor_remember_passed();
+	for (i = 0; i < tor_nr_threads; i++) {
+		if (tor_has_passed(&tor_threads[i]))
+			continue;
+		any = true;
+		tor_violated(&tor_threads[i].actor.place, "progress", "does not come to its end");
+	}
+	return any;
+}
+
+/* Waits until no thread is in an operation that it is in now. */
+bool tor_threads_pass(void)
+{
+	tor_threads_watch();
 	if (wait_event_timeout(tor_passing, tor_all_have_passed(), TOR_PATIENCE))
 		return true;
-	for (i = 0; i < tor_nr_threads; i++)
-		if (!tor_has_passed(&tor_threads[i]))
-			tor_violated(&tor_threads[i].actor.place, "progress",
-				     "does not come to its end");
 	tor_stuck = true;
+	tor_threads_name_stuck();
 	return false;
 }
 
@@ -137,7 +160,7 @@ static bool tor_all_over(void)
 	unsigned int i;
 
 	for (i = 0; i < tor_nr_threads; i++)
-		if (!smp_load_acquire(&tor_threads[i].over))
+		if (!tor_is_over(&tor_threads[i]))
 			return false;
 	return true;
 }
@@ -167,6 +190,13 @@ static void tor_stop_threads(void)
 {
 	unsigned int i;
 
+	WRITE_ONCE(tor_ends, true);
+	if (!wait_event_timeout(tor_passing, tor_all_over(), TOR_PATIENCE)) {
+		tor_stuck = true;
+		tor_threads_watch();
+		tor_threads_name_stuck();
+		return;
+	}
 	for (i = 0; i < tor_nr_threads; i++)
 		if (!IS_ERR_OR_NULL(tor_threads[i].task))
 			kthread_stop(tor_threads[i].task);
@@ -175,9 +205,10 @@ static void tor_stop_threads(void)
 /* What is stuck may use anything of this: it stays. */
 static void tor_end(void)
 {
-	if (!tor_stuck) {
+	tor_onoff_end();
+	if (!tor_stuck)
 		tor_stop_threads();
-		tor_onoff_end();
+	if (!tor_stuck) {
 		flush_delayed_fput();
 		tor_world_end(&tor_main_actor);
 	}
@@ -187,11 +218,12 @@ static void tor_end(void)
 		tor_delays_end();
 	tor_ops_report(tor_threads, tor_nr_threads);
 	tor_onoff_report();
-	tor_progress(atomic_read(&tor_violations) ? "end of test: FAILURE" : "end of test: SUCCESS");
+	tor_progress(atomic_read(&tor_violations) ? "end of test: FAILURE" :
+						    "end of test: SUCCESS");
 	snprintf(tor_result, sizeof(tor_result),
-		 "violations %d\noperations %lu\nseconds %u\nseed 0x%x\nstuck %d\n",
+		 "violations %d\noperations %lu\nseconds %u\nseed 0x%x\nsequence 0x%x\nstuck %d\n",
 		 atomic_read(&tor_violations), tor_ops_sum(tor_threads, tor_nr_threads),
-		 tor_elapsed(), tor_seed, tor_stuck);
+		 tor_elapsed(), tor_seed, tor_ops_sequence(tor_threads, tor_nr_threads), tor_stuck);
 	complete_all(&tor_over);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Which operations there are, and how often each is done. */
+#include <linux/jhash.h>
 #include <linux/printk.h>
 
 #include "torture.h"
@@ -7,7 +8,7 @@
 static const struct tor_op tor_ops[] = {
 	{ "derive", 40, tor_op_derive, { "live", "born done", "none" } },
 	{ "cancel", 16, tor_op_cancel, { "won", "lost or unknown", "none" } },
-	{ "look", 12, tor_op_look, { "live", "done", "none" } },
+	{ "look", 16, tor_op_look, { "live", "done", "none" } },
 	{ "value", 12, tor_op_value, { "without a reference", "with one", "none" } },
 	{ "callback", 12, tor_op_callback, { "ran", "removed or left", "refused" } },
 	{ "callback-left", 10, tor_op_leave_callback, { "added", "refused" } },
@@ -52,6 +53,7 @@ void tor_step(struct tor_actor *actor)
 	tor_random_begin(actor);
 	op = tor_choose(actor);
 	WRITE_ONCE(actor->place.op, op->name);
+	actor->sequence = jhash_3words(actor->sequence, op - tor_ops, actor->random, 0);
 	actor->outcomes[op - tor_ops][op->run(actor)]++;
 	WRITE_ONCE(actor->place.count, actor->place.count + 1);
 }
@@ -80,18 +82,28 @@ unsigned long tor_ops_sum(const struct tor_thread *threads, unsigned int nr)
 	return sum;
 }
 
+/* Of what the threads themselves did: the same in each run of that many operations. */
+u32 tor_ops_sequence(const struct tor_thread *threads, unsigned int nr)
+{
+	u32 sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		sum += READ_ONCE(threads[i].actor.sequence);
+	return sum;
+}
+
 void tor_ops_report(const struct tor_thread *threads, unsigned int nr)
 {
-	unsigned int op, outcome;
+	unsigned int op, i;
 	char line[128];
 	int len;
 
 	for (op = 0; op < ARRAY_SIZE(tor_ops); op++) {
 		len = scnprintf(line, sizeof(line), "%s:", tor_ops[op].name);
-		for (outcome = 0; outcome < TOR_OUTCOMES && tor_ops[op].outcomes[outcome]; outcome++)
-			len += scnprintf(line + len, sizeof(line) - len, "%s %lu %s",
-					 outcome ? "," : "", tor_outcomes(threads, nr, op, outcome),
-					 tor_ops[op].outcomes[outcome]);
+		for (i = 0; i < TOR_OUTCOMES && tor_ops[op].outcomes[i]; i++)
+			len += scnprintf(line + len, sizeof(line) - len, "%s %lu %s", i ? "," : "",
+					 tor_outcomes(threads, nr, op, i), tor_ops[op].outcomes[i]);
 		pr_info("%s\n", line);
 	}
 }

@@ -35,7 +35,7 @@ static __poll_t tor_file_poll(struct file *file, struct poll_table_struct *table
 	struct tor_file *tf = file->private_data;
 
 	poll_wait(file, &tf->wait, table);
-	return smp_load_acquire(&tf->ready) ? EPOLLIN : 0;
+	return READ_ONCE(tf->ready) ? EPOLLIN : 0;
 }
 
 static int tor_file_release(struct inode *inode, struct file *file)
@@ -68,7 +68,7 @@ static void tor_source_fire(struct tor_source *source)
 {
 	WRITE_ONCE(source->fired, true);
 	if (source->file) {
-		smp_store_release(&source->file->ready, true);
+		WRITE_ONCE(source->file->ready, true);
 		wake_up_poll(&source->file->wait, EPOLLIN);
 	} else {
 		ctx_source_fire(&source->source, source->cause);
@@ -137,7 +137,9 @@ static unsigned int tor_source_run(struct tor_actor *actor, struct tor_node *nod
 				   struct tor_file *file)
 {
 	struct tor_source *source = tor_pending_alloc(actor, node, sizeof(*source), tor_source_end);
-	const bool was_done = tor_err(&actor->place, node), stays = tor_pick(actor, 2) || actor->atomic;
+	const bool was_done = tor_err(&actor->place, node);
+	const bool stays = tor_pick(actor, 2) || actor->atomic;
+	const ktime_t time = tor_pick(actor, 50) * NSEC_PER_USEC;
 	int err;
 
 	if (!source) {
@@ -158,7 +160,7 @@ static unsigned int tor_source_run(struct tor_actor *actor, struct tor_node *nod
 			  "attaching a source returned %d", err);
 	TOR_CHECK(&actor->place, "S15", err || !was_done, "attached to what was done");
 	if (!err && tor_pick(actor, 2))
-		hrtimer_start(&source->timer, tor_pick(actor, 50) * NSEC_PER_USEC, HRTIMER_MODE_REL);
+		hrtimer_start(&source->timer, time, HRTIMER_MODE_REL);
 	else if (!err && tor_pick(actor, 2))
 		tor_source_fire(source);
 	if (stays)

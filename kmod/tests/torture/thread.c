@@ -77,7 +77,8 @@ unsigned int tor_op_group(struct tor_actor *actor)
 {
 	struct tor_node *node = tor_any(actor);
 	struct ctx_group *group = ctx_group_create(node->ctx, GFP_KERNEL);
-	const unsigned int limit = tor_pick(actor, TOR_MEMBERS), nr = 1 + tor_pick(actor, TOR_MEMBERS);
+	const unsigned int limit = tor_pick(actor, TOR_MEMBERS);
+	const unsigned int nr = 1 + tor_pick(actor, TOR_MEMBERS);
 	struct tor_job job = {
 		.actor = actor,
 		.limit = limit ?: INT_MAX,

@@ -55,6 +55,7 @@ struct tor_actor {
 	gfp_t gfp;
 	u32 random;
 	unsigned int causes;
+	u32 sequence;		/* a sum of what it did so far */
 	unsigned long outcomes[TOR_OPS][TOR_OUTCOMES];
 };
 
@@ -74,9 +75,7 @@ struct tor_thread {
 	struct list_head pending;	/* the thread's own */
 	unsigned int nr_pending;
 	struct llist_head from_timers;
-	/* The main thread's own: */
-	unsigned long seen_passed;
-	unsigned long seen_at;
+	unsigned long seen_passed;	/* the main thread's own */
 	bool over;
 };
 
@@ -108,7 +107,9 @@ do {										\
 } while (0)
 
 /* main.c */
+void tor_threads_watch(void);
 bool tor_threads_pass(void);
+bool tor_threads_name_stuck(void);
 
 /* world.c */
 
@@ -306,6 +307,7 @@ struct tor_after *tor_after_add(struct tor_actor *actor, struct tor_node *node);
 
 /* ops.c */
 void tor_step(struct tor_actor *actor);
+u32 tor_ops_sequence(const struct tor_thread *threads, unsigned int nr);
 void tor_ops_report(const struct tor_thread *threads, unsigned int nr);
 unsigned long tor_ops_sum(const struct tor_thread *threads, unsigned int nr);
 
@@ -314,7 +316,7 @@ void tor_timers_init(struct tor_thread *thread);
 void tor_timers_end(struct tor_thread *thread);
 
 /* delay.c */
-int tor_delays_begin(void);
+void tor_delays_begin(void);
 void tor_delays_end(void);
 unsigned long tor_delays_made(void);
 

@@ -28,15 +28,20 @@ unsigned int tor_op_derive(struct tor_actor *actor)
 	return done;
 }
 
+/* A glance, or a long look, in which others may end it. */
 unsigned int tor_op_look(struct tor_actor *actor)
 {
+	unsigned int glances = tor_pick(actor, 3) ? 1 : 40;
 	struct tor_node *node = tor_borrow(actor);
 	char path[64];
 	bool done;
 
 	if (!node)
 		return 2;
-	tor_check_path(&actor->place, node);
+	while (glances--) {
+		tor_check_path(&actor->place, node);
+		tor_spin(actor, 4);
+	}
 	tor_check_deadline(&actor->place, node);
 	TOR_CHECK(&actor->place, "S17", ctx_describe(node->ctx, path, sizeof(path)) >= 10,
 		  "described as '%s'", path);
@@ -118,13 +123,17 @@ static struct tor_family *tor_family_make(struct tor_actor *actor)
 {
 	struct tor_node *parent = tor_any(actor);
 	struct tor_family *family = tor_alloc(parent->world, sizeof(*family), actor->gfp);
-	struct tor_node *root = family ? tor_derive(actor, parent->world, parent, TOR_CANCEL) : NULL;
+	struct tor_node *root = NULL;
 	int i;
 
+	if (family)
+		root = tor_derive(actor, parent->world, parent, TOR_CANCEL);
 	tor_put(parent);
 	if (!root)
 		return NULL;
 	family->node[family->nr++] = root;
+	if (tor_pick(actor, 2))
+		tor_show(actor, tor_get(root));
 	tor_family_grow(actor, family);
 	for (i = 0; i < TOR_GUESTS; i++) {
 		struct tor_node *node = family->node[tor_pick(actor, family->nr)];

@@ -91,7 +91,8 @@ unsigned int tor_op_work(struct tor_actor *actor)
 	atomic_set(&work->state, TOR_ADDED);
 	ret = tor_work_queue(actor, work);
 	if (ret != 1) {
-		tor_moves(&actor->place, &work->state, TOR_ADDED, TOR_IDLE, "work", "one is refused");
+		tor_moves(&actor->place, &work->state, TOR_ADDED, TOR_IDLE, "work",
+			  "an item is refused");
 		TOR_CHECK(&actor->place, "work", ret && ret == tor_err(&actor->place, node),
 			  "queueing returned %d", ret);
 	}

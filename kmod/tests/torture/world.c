@@ -10,7 +10,7 @@
 
 #include "torture.h"
 
-#define TOR_SLOTS	12
+#define TOR_SLOTS	8
 #define TOR_THINGS	(IS_ENABLED(CONFIG_KASAN) ? 5000 : 20000)
 
 static struct tor_slot {
@@ -199,8 +199,10 @@ static void tor_world_retire(struct tor_actor *actor, struct tor_world *world)
 		tor_cancel(actor, world->top, tor_pick(actor, TOR_HOWS));
 	tor_put(world->top);
 	tor_put(world->token);
+	tor_threads_watch();
 	if (!wait_for_completion_timeout(&world->gone, TOR_PATIENCE)) {
-		tor_violated(&actor->place, "S7", "contexts are left, or their parent's reference is");
+		if (!tor_threads_name_stuck())
+			tor_violated(&actor->place, "S7", "something of a world is left");
 		tor_stuck = true;
 		return;
 	}
