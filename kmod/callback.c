@@ -265,17 +265,31 @@ bool ctx_callback_remove(struct ctx *ctx, struct ctx_callback *cb)
 EXPORT_SYMBOL_GPL(ctx_callback_remove);
 
 /*
- * If it is running, its end will wake who waits. While @busy, if there is one, is pending
- * it is not taken.
+ * Whether @work waits for its time. Under own.lock, without which nobody starts its timer.
+ * Where that runs, it is waited for: a walk that does not find the callback has nothing
+ * else to wait for, and is not to be over before @work is on its queue.
+ */
+static bool ctx_work_is_waiting(struct delayed_work *work)
+{
+	if (timer_pending(&work->timer))
+		return true;
+	if (work_pending(&work->work))
+		timer_delete_sync(&work->timer);
+	return false;
+}
+
+/*
+ * If it is running, its end will wake who waits. While @busy, if there is one, waits for
+ * its time it is not taken.
  */
 static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_callback *cb,
-					   const struct timer_list *busy)
+					   struct delayed_work *busy)
 {
 	enum ctx_removal result = CTX_NOT_THERE;
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&scope->own.lock, flags);
-	if (!busy || !timer_pending(busy))
+	if (!busy || !ctx_work_is_waiting(busy))
 		result = ctx_callback_take(scope, cb);
 	if (result == CTX_RUNNING)
 		scope->node.flags |= CTX_RUN_WAITER;
@@ -285,7 +299,7 @@ static enum ctx_removal ctx_callback_catch(struct ctx_scope *scope, struct ctx_c
 
 /* Once it runs: until its end, whoever took it then. */
 static void ctx_callback_await(struct ctx_scope *scope, struct ctx_callback *cb,
-			       const struct timer_list *busy)
+			       struct delayed_work *busy)
 {
 	wait_var_event(&scope->running, ctx_callback_catch(scope, cb, busy) != CTX_RUNNING);
 }
@@ -326,7 +340,7 @@ bool ctx_callback_remove_sync(struct ctx *ctx, struct ctx_callback *cb)
 EXPORT_SYMBOL_GPL(ctx_callback_remove_sync);
 
 /* Of what is not inside of it: see work.c. @sync: waits, if it runs. */
-void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, const struct timer_list *busy,
+void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, struct delayed_work *busy,
 		      bool sync)
 {
 	struct ctx_scope *scope = ctx_scope(ctx);

@@ -839,7 +839,7 @@ enum ctx_ran {
 enum ctx_ran ctx_callbacks_run(struct ctx_walk *walk, struct ctx_scope *scope);
 void ctx_run_end(struct ctx_walk *walk);
 bool ctx_in_callback(const struct ctx_callback *cb);
-void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, const struct timer_list *busy,
+void ctx_callback_end(struct ctx *ctx, struct ctx_callback *cb, struct delayed_work *busy,
 		      bool sync);
 
 /* after.c */

@@ -18,7 +18,8 @@
  * gone. cb.ctx is NULL unless the callback is registered.
  *
  * Who has the item takes the callback away, under that lock too, unless the timer is
- * pending: then it has been queued again since, and the callback is that one's.
+ * pending: then it has been queued again since, and the callback is that one's. If that
+ * timer has just gone off, the callback may go once it has done what it does.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -56,7 +57,7 @@ void __ctx_work_run(struct work_struct *inner)
 
 	/* Set before it was queued. */
 	if (READ_ONCE(work->timed))
-		ctx_callback_end(ctx, &work->cb, &work->work.timer, true);
+		ctx_callback_end(ctx, &work->cb, &work->work, true);
 	fn = ctx_is_done(ctx) ? work->dropped : work->fn;
 	if (fn)
 		fn(ctx, work);
@@ -224,7 +225,7 @@ bool ctx_work_cancel(struct ctx_work *work)
 	if (!cancel_delayed_work(&work->work))
 		return false;
 	if (READ_ONCE(work->timed))
-		ctx_callback_end(work->ctx, &work->cb, &work->work.timer, false);
+		ctx_callback_end(work->ctx, &work->cb, &work->work, false);
 	ctx_work_end(work->ctx);
 	return true;
 }
@@ -254,7 +255,7 @@ bool ctx_work_cancel_sync(struct ctx_work *work)
 	taken = cancel_delayed_work_sync(&work->work);
 	/* It may be looking at the timer. */
 	if (READ_ONCE(work->timed))
-		ctx_callback_end(work->ctx, &work->cb, &work->work.timer, true);
+		ctx_callback_end(work->ctx, &work->cb, &work->work, true);
 	if (taken)
 		ctx_work_end(work->ctx);
 	return taken;
