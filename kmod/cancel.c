@@ -25,6 +25,9 @@
  * falls to 0 the scope is settled, and its home, if it waits (->taken, constant
  * from the claim on), counts it off in turn, and so does the other whose end it
  * followed. ctx_cancel_sync() waits for that, whoever does the work.
+ *
+ * Modelled, as what other files do without a lock in common, in selftests/models: who
+ * changes a step here changes it there.
  */
 #include <linux/pid_namespace.h>
 #include <linux/sched/signal.h>
