@@ -33,6 +33,14 @@ said()
 	dmesg | sed '1,/ctx-unload: mark$/d' | grep -q "$1"
 }
 
+# The kernel's log is looked through for contexts that were left by mistake.
+leave()
+{
+	echo "ctx-unload: mark" > /dev/kmsg
+	echo "ctx-expect-report: contexts were derived but never" > /dev/kmsg
+	insmod /modules/ctx_leave.ko
+}
+
 gone()
 {
 	rmmod ctx && [ ! -e /dev/ctx ] && ! grep -q '^ctx' /proc/slabinfo
@@ -83,8 +91,7 @@ check "s4_refused_while_a_thread_runs" refused
 rmmod ctx_leave
 check "theirs are given back" users 0
 
-echo "ctx-unload: mark" > /dev/kmsg
-insmod /modules/ctx_leave.ko
+leave
 rmmod ctx_leave
 check "s4_goes_though_contexts_were_left" gone
 check "each is reported" said 'ctx: leaked: background.with_cancel$'
@@ -118,8 +125,7 @@ insmod /modules/ctx_leave.ko thread=1
 check "it knows what there is, and who derived it" derived 1 ' live  *with_cancel  *ctx_thread_run'
 rmmod ctx_leave
 check "until that is gone" derived 0 with_cancel
-echo "ctx-unload: mark" > /dev/kmsg
-insmod /modules/ctx_leave.ko
+leave
 check "what is left" derived 3 ' live .*\[ctx_leave\]$'
 rmmod ctx_leave
 check "is known when who derived it is gone" gone

@@ -28,7 +28,7 @@ function excused(line,	i)
 /INFO: (task|possible|trying|rcu|suspicious)|rcu: INFO|detected stall|soft lockup|hard LOCKUP/ ||
 /Objects remaining|corruption[ .]|scheduling while atomic|sleeping function called/ ||
 /[Uu]nable to handle|nobody cared|bad magic|Bad page|page allocation failure|stack overflow/ ||
-/invalid opcode|double fault|inconsistent lock state/ {
+/invalid opcode|double fault|inconsistent lock state|ctx: [0-9]+ contexts were derived but never/ {
 	line = $0
 	sub(/\r$/, "", line)
 	if (!excused(line)) {
