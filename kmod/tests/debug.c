@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What debug=1 reports, as it stands in the kernel's log. */
 #include <linux/fs.h>
-#include <linux/kmsg_dump.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -30,25 +29,6 @@ static int debug(char on)
 	loff_t pos = 0;
 
 	return kernel_write(parameter, &on, 1, &pos) == 1 ? 0 : -EIO;
-}
-
-/* How many lines have @what and then @who in them. */
-static int said(const char *what, const char *who)
-{
-	struct kmsg_dump_iter iter;
-	char line[256];
-	size_t len;
-	int count = 0;
-
-	kmsg_dump_rewind(&iter);
-	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
-		char *at;
-
-		line[len] = '\0';
-		at = strstr(line, what);
-		count += at && strstr(at, who);
-	}
-	return count;
 }
 
 static char listed[SZ_64K];
@@ -180,19 +160,67 @@ static void debug_reports_callbacks(struct kunit *test)
 		call(test, slow_fn, false);
 		call(test, slow_in_irq_fn, true);
 		call(test, freeing_fn, false);
-		KUNIT_EXPECT_EQ(test, said("ctx: callback sleeping_fn", slept), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: callback slow_fn", " took "), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: callback slow_in_irq_fn", " took "), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: callback freeing_fn", " took "), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: callback slow_", " slept"), 0);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: callback sleeping_fn", slept), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: callback slow_fn", " took "), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: callback slow_in_irq_fn", " took "), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: callback freeing_fn", " took "), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: callback slow_", " slept"), 0);
 	}
 	/* Switched off and on again, it is as new; while it is off it says nothing. */
 	KUNIT_EXPECT_EQ(test, debug('0'), 0);
 	call(test, slow_fn, false);
-	KUNIT_EXPECT_EQ(test, said("ctx: callback slow_fn", " took "), 1);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: callback slow_fn", " took "), 1);
 	KUNIT_EXPECT_EQ(test, debug('1'), 0);
 	call(test, slow_fn, false);
-	KUNIT_EXPECT_EQ(test, said("ctx: callback slow_fn", " took "), 2);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: callback slow_fn", " took "), 2);
+}
+
+static u64 many_ns;
+
+/* Functions that differ by where they are. */
+#define MANY(n)								\
+static void many_##n(struct ctx *ctx, struct ctx_callback *cb)		\
+{									\
+	ct_busy_ns(many_ns);						\
+}
+
+MANY(00) MANY(01) MANY(02) MANY(03) MANY(04) MANY(05) MANY(06) MANY(07) MANY(08) MANY(09)
+MANY(10) MANY(11) MANY(12) MANY(13) MANY(14) MANY(15) MANY(16) MANY(17) MANY(18) MANY(19)
+MANY(20) MANY(21) MANY(22) MANY(23) MANY(24) MANY(25) MANY(26) MANY(27) MANY(28) MANY(29)
+MANY(30) MANY(31) MANY(32) MANY(33) MANY(34) MANY(35) MANY(36) MANY(37) MANY(38) MANY(39)
+MANY(40) MANY(41) MANY(42) MANY(43) MANY(44) MANY(45) MANY(46) MANY(47) MANY(48) MANY(49)
+MANY(50) MANY(51) MANY(52) MANY(53) MANY(54) MANY(55) MANY(56) MANY(57) MANY(58) MANY(59)
+MANY(60) MANY(61) MANY(62) MANY(63) MANY(64) MANY(65) MANY(66) MANY(67) MANY(68) MANY(69)
+
+static void (* const many[])(struct ctx *ctx, struct ctx_callback *cb) = {
+	many_00, many_01, many_02, many_03, many_04, many_05, many_06, many_07, many_08, many_09,
+	many_10, many_11, many_12, many_13, many_14, many_15, many_16, many_17, many_18, many_19,
+	many_20, many_21, many_22, many_23, many_24, many_25, many_26, many_27, many_28, many_29,
+	many_30, many_31, many_32, many_33, many_34, many_35, many_36, many_37, many_38, many_39,
+	many_40, many_41, many_42, many_43, many_44, many_45, many_46, many_47, many_48, many_49,
+	many_50, many_51, many_52, many_53, many_54, many_55, many_56, many_57, many_58, many_59,
+	many_60, many_61, many_62, many_63, many_64, many_65, many_66, many_67, many_68, many_69,
+};
+
+/* How many of them are reported. */
+static int call_many(struct kunit *test, u64 ns)
+{
+	int before = ct_said("ctx: callback many_", " took "), i;
+
+	many_ns = ns;
+	for (i = 0; i < ARRAY_SIZE(many); i++)
+		call(test, many[i], false);
+	return ct_said("ctx: callback many_", " took ") - before;
+}
+
+static void debug_reports_so_many_and_no_more(struct kunit *test)
+{
+	/* Some may have been held up by something else, but not so many. */
+	KUNIT_EXPECT_LT(test, call_many(test, 0), 64);
+	KUNIT_EXPECT_EQ(test, debug('0'), 0);
+	KUNIT_EXPECT_EQ(test, debug('1'), 0);
+	KUNIT_EXPECT_EQ(test, call_many(test, 150 * NSEC_PER_USEC), 64);
+	KUNIT_EXPECT_EQ(test, call_many(test, 150 * NSEC_PER_USEC), 0);
 }
 
 struct waiter {
@@ -300,21 +328,21 @@ static void debug_reports_waits_that_cannot_end(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, waited(test, interruptible_fn, ctx_background(), SIGUSR1),
 				-ERESTARTSYS);
 		KUNIT_EXPECT_EQ(test, waited(test, killable_fn, w, SIGKILL), -ERESTARTSYS);
-		KUNIT_EXPECT_EQ(test, said("ctx: interruptible_fn", "never done"), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: killable_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: interruptible_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: killable_fn", "never done"), 1);
 		KUNIT_EXPECT_EQ(test, waited(test, timeout_fn, w, SIGUSR1), -ERESTARTSYS);
 		KUNIT_EXPECT_EQ(test, waited(test, sleep_fn, ctx_todo(), SIGKILL), -ERESTARTSYS);
-		KUNIT_EXPECT_EQ(test, said("ctx: timeout_fn", "never done"), 1);
-		KUNIT_EXPECT_EQ(test, said("ctx: sleep_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: timeout_fn", "never done"), 1);
+		KUNIT_EXPECT_EQ(test, ct_said("ctx: sleep_fn", "never done"), 1);
 	}
 	KUNIT_EXPECT_EQ(test, waited(test, a_year_fn, w, SIGUSR1), -ERESTARTSYS);
 	KUNIT_EXPECT_EQ(test, waited(test, timeout_on_live_fn, c, 0), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, waited(test, on_live_fn, c, 0), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, a_while_fn(), 0);
-	KUNIT_EXPECT_EQ(test, said("ctx: a_year_fn", "never done"), 0);
-	KUNIT_EXPECT_EQ(test, said("ctx: timeout_on_live_fn", "never done"), 0);
-	KUNIT_EXPECT_EQ(test, said("ctx: on_live_fn", "never done"), 0);
-	KUNIT_EXPECT_EQ(test, said("ctx: a_while_fn", "never done"), 0);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: a_year_fn", "never done"), 0);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: timeout_on_live_fn", "never done"), 0);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: on_live_fn", "never done"), 0);
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: a_while_fn", "never done"), 0);
 	ctx_put(w);
 	ctx_put(c);
 }
@@ -482,6 +510,7 @@ static void debug_without_memory(struct kunit *test)
 
 static struct kunit_case debug_cases[] = {
 	KUNIT_CASE(debug_reports_callbacks),
+	KUNIT_CASE(debug_reports_so_many_and_no_more),
 	KUNIT_CASE(debug_reports_waits_that_cannot_end),
 	KUNIT_CASE(debug_can_be_switched_at_any_time),
 	KUNIT_CASE(debug_races_with_derivations),

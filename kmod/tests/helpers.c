@@ -4,6 +4,7 @@
 #include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/kmsg_dump.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -375,6 +376,24 @@ void ct_partner_stop(struct kunit *test, struct ct_partner *partner)
 	atomic_set(&partner->stop, 1);
 	ct_helper_join(test, &partner->helper);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
+int ct_said(const char *what, const char *who)
+{
+	struct kmsg_dump_iter iter;
+	char line[256];
+	size_t len;
+	int count = 0;
+
+	kmsg_dump_rewind(&iter);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		char *at;
+
+		line[len] = '\0';
+		at = strstr(line, what);
+		count += at && strstr(at, who);
+	}
+	return count;
 }
 
 struct file *ct_open_in(const char *fs, const char *name, int flags)

@@ -215,6 +215,9 @@ void ct_partner_go(struct ct_partner *partner, void *arg);
 int ct_partner_wait(struct kunit *test, struct ct_partner *partner);
 void ct_partner_stop(struct kunit *test, struct ct_partner *partner);
 
+/* How many lines of the kernel's log have @what and then @who in them. */
+int ct_said(const char *what, const char *who);
+
 /*
  * Opens a file of a file system, mounted or not: kernel threads need not see what is,
  * and nothing is when suites run that are built into the kernel.
