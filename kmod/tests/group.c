@@ -91,6 +91,7 @@ static void run(struct kunit *test, struct team *team, int (*fn)(struct ctx *ctx
 
 static void group_arguments_are_checked(struct kunit *test)
 {
+	const char *no_name = NULL;
 	struct team team;
 
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_group_create(NULL, GFP_KERNEL)), -EINVAL);
@@ -109,6 +110,7 @@ static void group_arguments_are_checked(struct kunit *test)
 
 	team_init(test, &team, ctx_background());
 	KUNIT_EXPECT_EQ(test, ctx_group_run(team.group, NULL, &team, "no"), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx_group_run(team.group, brief_fn, &team, no_name), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ctx_group_wait(team.group), 0);
 	ctx_group_put(team.group);
 	KUNIT_EXPECT_EQ(test, atomic_read(&team.runs), 0);
@@ -166,6 +168,13 @@ static void group_names_threads_by_the_format(struct kunit *test)
 	struct team team;
 
 	team_init(test, &team, ctx_background());
+	KUNIT_EXPECT_EQ(test, ctx_group_run_interruptible(team.group, brief_fn, &team, "i/%d", 8),
+			0);
+	KUNIT_EXPECT_EQ(test, ctx_group_wait_interruptible(team.group), 0);
+	KUNIT_EXPECT_STREQ(test, team.comm, "i/8");
+	KUNIT_EXPECT_EQ(test, ctx_group_run_killable(team.group, brief_fn, &team, "k/%d", 9), 0);
+	KUNIT_EXPECT_EQ(test, ctx_group_wait_killable(team.group), 0);
+	KUNIT_EXPECT_STREQ(test, team.comm, "k/9");
 	KUNIT_EXPECT_EQ(test, ctx_group_run(team.group, brief_fn, &team, "%s",
 					    "%s%n-a-name-that-is-far-too-long"), 0);
 	KUNIT_EXPECT_EQ(test, ctx_group_wait(team.group), 0);

@@ -97,11 +97,16 @@ static struct ctx_thread *run(struct kunit *test, struct ctx *parent,
 	return thread;
 }
 
-static void thread_parent_is_checked(struct kunit *test)
+static void thread_arguments_are_checked(struct kunit *test)
 {
+	const char *no_name = NULL;
 	struct work work;
 
 	work_init(&work, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_thread_run(ctx_background(), NULL, &work, "no")),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_thread_run(ctx_background(), brief_fn, &work, no_name)),
+			-EINVAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_thread_run(NULL, brief_fn, &work, "no")), -EINVAL);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_thread_run(ERR_PTR(-EIO), brief_fn, &work, "no")), -EIO);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(ctx_thread_run(ERR_PTR(-ENOMEM), brief_fn, &work, "no")),
@@ -333,7 +338,7 @@ static void thread_context_ends_when_it_is_joined(struct kunit *test)
 }
 
 static struct kunit_case thread_cases[] = {
-	KUNIT_CASE(thread_parent_is_checked),
+	KUNIT_CASE(thread_arguments_are_checked),
 	KUNIT_CASE(thread_cancel_ignores_null_and_errors),
 	KUNIT_CASE(thread_join_returns_what_fn_returned),
 	KUNIT_CASE(thread_is_named_by_the_format),
