@@ -156,6 +156,21 @@ TEST_F(fdinfo, of_a_done_context)
 	close(top);
 }
 
+/* It takes more than a name to add a line. */
+TEST_F(fdinfo, of_one_with_an_odd_name)
+{
+	int fd = ctx_derive(self->bg, 0);
+	char state[128];
+
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "a\nctx-id:\t1\\"));
+	ASSERT_EQ(0, ctx_cancel(fd, 0));
+	snprintf(state, sizeof(state), "done err=%d cause=%d origin=%llu by=%d %s", ECANCELED,
+		 ECANCELED, ctx_id(fd), getpid(), "a\\012ctx-id:\t1\\134");
+	EXPECT_STREQ(state, line(fd, "ctx-state"));
+	EXPECT_EQ(ctx_id(fd), number(fd, "ctx-id"));
+	close(fd);
+}
+
 TEST_F(fdinfo, of_an_expired_context)
 {
 	int fd = ctx_timeout(self->bg, 0, EPIPE);

@@ -941,6 +941,16 @@ static bool make_watches(int bg)
 	return true;
 }
 
+static bool make_links(int bg)
+{
+	int ctx = ctx_derive(bg, 0), other = ctx_derive(bg, 0), i;
+
+	for (i = 0; i < 4000; i++)
+		if (!must(ctx_link(ctx, other) == 0))
+			return false;
+	return true;
+}
+
 static bool make_on_dones(int bg)
 {
 	static const char data[CTX_ON_DONE_MAX];
@@ -1022,6 +1032,11 @@ TEST_F(memory, of_contexts_is_charged)
 TEST_F(memory, of_watches_is_charged)
 {
 	expect_charged(_metadata, self, make_watches, 4000 * 64);
+}
+
+TEST_F(memory, of_links_is_charged)
+{
+	expect_charged(_metadata, self, make_links, 4000 * 64);
 }
 
 TEST_F(memory, of_on_dones_is_charged)

@@ -79,6 +79,9 @@ static struct ctx *driver_shadow(struct ctx *value)
 {
 	const void *key = container_of(value, struct ctx_value, node)->key;
 
+	/* What a process has put there is nothing that the kernel looks up. */
+	if (value->kind & CTX_F_USER && ctx_value(value, key))
+		return ERR_PTR(-EEXIST);
 	return ctx_with_value(value, key, (void *)&driver_secret, NULL, GFP_KERNEL);
 }
 
