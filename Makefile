@@ -66,6 +66,12 @@ bench-quick:
 bench-keep:
 	@env -u MAKEFLAGS -u MFLAGS selftests/bench/bench --keep
 
+coverage:
+	$(script)/coverage
+
+mutants:
+	@env -u MAKEFLAGS -u MFLAGS selftests/mutants/run -n 300
+
 clean:
 	rm -rf build
 	$(MAKE) -C tools clean
@@ -92,6 +98,8 @@ help:
 	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
 	@echo 'make bench-quick  the same without the big sizes'
 	@echo 'make bench-keep   the same as make bench, kept in Documentation/performance'
+	@echo 'make coverage     which lines and branches of the module the tests reach'
+	@echo 'make mutants      how many of 300 one-line mistakes in it they notice (hours)'
 	@echo
 	@echo 'make deb               Debian packages: ctx-dkms, libctx0, libctx-dev, ctx-tools; in build/deb'
 	@echo 'make intree KSRC=DIR   put ctx into the kernel sources in DIR, as a part of them'
@@ -100,4 +108,4 @@ help:
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
 .PHONY: all modules tools install run shell test test-deb test-intree test-quick check torture deb intree \
-	patches bench bench-quick bench-keep clean help
+	patches bench bench-quick bench-keep coverage mutants clean help
