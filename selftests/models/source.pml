@@ -24,7 +24,7 @@
  * without TWICE: taking it off the queue again if it is ready
  * without TAKEN: taking it off the queue when it is detached
  * without SHOT: cancelling, who detaches, what the worker is about to cancel
- * without COPY: not touching it after the copy was made
+ * without COPY: keeping off it once the copy was made
  * without OWN: the file's reference of who asks
  */
 mtype = { ARMED, QUEUED, ASKING, FIRED };
