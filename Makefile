@@ -47,8 +47,8 @@ test-quick:
 check:
 	$(script)/test check
 
-torture:
-	$(script)/torture
+torture matrix:
+	$(script)/$@
 
 intree patches:
 	@[ -n "$(KSRC)" ] || { echo "Say KSRC=: the directory of a kernel's source" >&2; exit 1; }
@@ -93,6 +93,7 @@ help:
 	@echo 'make check        the static checks only'
 	@echo 'make test-intree  ctx as a part of the kernel: kunit.py, on UML and x86_64'
 	@echo 'make test-deb     the Debian packages, in a Debian system that is installed for it'
+	@echo 'make matrix       the tests on more kernels, as a table'
 	@echo 'make torture      two minutes of random operations with sanitizers; for longer, other'
 	@echo '                  kernels and an earlier seed: selftests/vm/torture --help'
 	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
@@ -107,5 +108,5 @@ help:
 	@echo
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
-.PHONY: all modules tools install run shell test test-deb test-intree test-quick check torture deb intree \
-	patches bench bench-quick bench-keep coverage mutants clean help
+.PHONY: all modules tools install run shell test test-deb test-intree test-quick check matrix torture \
+	deb intree patches bench bench-quick bench-keep coverage mutants clean help

@@ -9,6 +9,7 @@
 #   awk -f ktap.awk                prints each failure, with what was said just
 #                                  before it, then "N passed, N failed"
 #   awk -v format=FORMAT -f ...    the same with another last line, for printf
+#   awk -v skips=1 -f ...          a skipped test has not failed: "..., N skipped"
 #
 # Ends 1 if anything failed, or if there were no results at all.
 
@@ -62,7 +63,9 @@ function result(level, ok, name,	l)
 	close_levels(level + 1)
 	open_level(level)
 	seen[level]++
-	if (name ~ /# *[Ss][Kk][Ii][Pp]/)
+	if (name ~ /# *[Ss][Kk][Ii][Pp]/ && skips)
+		skipped += !below[level]
+	else if (name ~ /# *[Ss][Kk][Ii][Pp]/)
 		failure(level, place(level) name)
 	else if (!ok && !failed_below[level])
 		failure(level, place(level) name)
@@ -129,6 +132,7 @@ END {
 	close_levels(0)
 	if (!passed && !failed)
 		failure(0, "there are no results")
-	printf (format ? format : "%d passed, %d failed") "\n", passed, failed
+	printf (format ? format : "%d passed, %d failed"), passed, failed
+	print skipped ? ", " skipped " skipped" : ""
 	exit failed > 0
 }

@@ -4,12 +4,34 @@
 # was anything. A test that provokes a report on purpose announces it with a line
 # "ctx-expect-report: TEXT", which excuses one report whose first line has TEXT
 # in it, and counts against the test if none comes.
+#
+# Of data races, which kernels have of their own, those count that a module of ours
+# has to do with.
 
 /ctx-expect-report: / {
 	sub(/.*ctx-expect-report: /, "")
 	sub(/[ \r]+$/, "")
 	expected[++n] = $0
 	next
+}
+
+/BUG: KCSAN: / {
+	race = $0
+	sub(/\r$/, "", race)
+	next
+}
+
+/={20}/ {
+	# The first such line comes before the title.
+	if (ours) {
+		print race
+		reports++
+	}
+	race = ours = ""
+}
+
+race && /\[ctx/ {
+	ours = 1
 }
 
 function excused(line,	i)
@@ -23,7 +45,7 @@ function excused(line,	i)
 }
 
 /WARNING: |BUG: |BUG [^ ]+ \(|kernel BUG at|Oops|Kernel panic|general protection fault/ ||
-/KASAN|KFENCE|KCSAN|UBSAN: |ODEBUG: |DEBUG_LOCKS_WARN_ON|refcount_t: / ||
+/KASAN|KFENCE|UBSAN: |ODEBUG: |DEBUG_LOCKS_WARN_ON|refcount_t: / ||
 /kmemleak: .*(suspected|disabled|empty|Cannot)/ ||
 /INFO: (task|possible|trying|rcu|suspicious)|rcu: INFO|detected stall|soft lockup|hard LOCKUP/ ||
 /Objects remaining|corruption[ .]|scheduling while atomic|sleeping function called/ ||
