@@ -83,6 +83,7 @@ static int tor_thread_fn(void *data)
 		if (thread->actor.place.count % 64 == 0)
 			tor_go_home(thread);
 		tor_step(&thread->actor);
+		tor_duel_take(&thread->actor);
 		tor_pending_trim(thread, false);
 		tor_pass(thread);
 		cond_resched();

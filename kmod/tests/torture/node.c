@@ -85,6 +85,8 @@ static ktime_t tor_pick_time(struct tor_actor *actor, enum tor_kind kind, ktime_
 	switch (kind) {
 	case TOR_SOON:
 		return ktime_add(ktime_get(), tor_us(tor_pick(actor, 3000)));
+	case TOR_NARROW:
+		return ktime_add(ktime_get(), tor_us(tor_pick(actor, 60)));
 	case TOR_FAR:
 		return ktime_add(ktime_get(), ktime_set(3600, 0));
 	case TOR_PASSED:

@@ -12,9 +12,11 @@ static const struct tor_op tor_ops[] = {
 	{ "value", 12, tor_op_value, { "without a reference", "with one", "none" } },
 	{ "callback", 12, tor_op_callback, { "ran", "removed or left", "refused" } },
 	{ "callback-left", 10, tor_op_leave_callback, { "added", "refused" } },
+	{ "drop", 8, tor_op_drop, { "dropped" } },
 	{ "source", 8, tor_op_source, { "attached", "refused", "none" } },
 	/* From here on not in interrupts. */
 	{ "family", 16, tor_op_family, { "won", "lost or unknown", "none" } },
+	{ "duel", 24, tor_op_duel, { "met", "alone" } },
 	{ "expire", 4, tor_op_expire, { "expired", "ended before", "none" } },
 	{ "after", 8, tor_op_after, { "ran", "stopped", "none" } },
 	{ "after-left", 6, tor_op_leave_after, { "left" } },
@@ -29,7 +31,7 @@ static const struct tor_op tor_ops[] = {
 	{ "timer", 24, tor_op_timer, { "hard", "soft", "still set" } },
 };
 
-#define TOR_IN_TIMERS	7
+#define TOR_IN_TIMERS	8
 
 static_assert(ARRAY_SIZE(tor_ops) <= TOR_OPS);
 

@@ -154,6 +154,7 @@ void tor_peek(struct tor_actor *actor);
 enum tor_kind {
 	TOR_CANCEL,
 	TOR_SOON,		/* a deadline that will come */
+	TOR_NARROW,		/* ... at any moment */
 	TOR_FAR,		/* ... that will not */
 	TOR_PASSED,		/* ... that has come */
 	TOR_EQUAL,		/* the parent's */
@@ -305,6 +306,9 @@ struct tor_after {
 
 struct tor_after *tor_after_add(struct tor_actor *actor, struct tor_node *node);
 
+/* duel.c */
+void tor_duel_take(struct tor_actor *actor);
+
 /* ops.c */
 void tor_step(struct tor_actor *actor);
 u32 tor_ops_sequence(const struct tor_thread *threads, unsigned int nr);
@@ -350,5 +354,7 @@ unsigned int tor_op_thread(struct tor_actor *actor);
 unsigned int tor_op_group(struct tor_actor *actor);
 unsigned int tor_op_wait(struct tor_actor *actor);
 unsigned int tor_op_timer(struct tor_actor *actor);
+unsigned int tor_op_duel(struct tor_actor *actor);
+unsigned int tor_op_drop(struct tor_actor *actor);
 
 #endif /* _CTX_TORTURE_H */
