@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Delays at the steps of ctx.ko that are marked with ctx_torture_point(), if it was
- * built with CTX_TORTURE=1: on each CPU some of the times that it comes by, most of
- * them short.
+ * built with CTX_TORTURE=1: on each CPU some of the times that it comes by. From a
+ * microsecond to one of a thousand, each power of two as often as another: what is long
+ * enough for another CPU to come in between depends on the machine, and how busy it is.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -11,7 +12,7 @@
 #include "../../internal.h"
 #include "torture.h"
 
-static unsigned int delays = 8;
+static unsigned int delays = 16;
 module_param(delays, uint, 0444);
 MODULE_PARM_DESC(delays, "one in how many marked steps of ctx.ko is delayed; 0: none");
 
@@ -39,7 +40,7 @@ static void tor_delay(void)
 	if ((u64)random * delays >> 32)
 		return;
 	this_cpu_inc(tor_delayed);
-	udelay(random % 32 ? random % 31 : random % 499);
+	udelay(1 << random % 11);
 }
 
 static const struct ctx_torture tor_torture = { .delay = tor_delay };

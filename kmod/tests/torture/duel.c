@@ -8,7 +8,8 @@
 #include "torture.h"
 
 #define TOR_DUEL_US	800
-#define TOR_SECONDS	6
+#define TOR_SECONDS	24
+#define TOR_ROUNDS	64
 
 struct tor_duel {
 	struct tor_thing thing;
@@ -16,22 +17,57 @@ struct tor_duel {
 	struct tor_node *child;		/* the one who offers it has */
 	struct tor_callback *callback[TOR_SECONDS];
 	unsigned int nr;
+	struct tor_node *born[TOR_SECONDS];	/* below the child, meanwhile */
+	unsigned int nr_born;
 	bool taken;
 	atomic_t parties;		/* who is not through yet */
 };
 
 static struct tor_duel *tor_duel;	/* on offer, or NULL */
 
-static void tor_duel_add(struct tor_actor *actor, struct tor_duel *duel)
+/* Returns false if it was refused, or there is no room. */
+static bool tor_duel_add(struct tor_actor *actor, struct tor_duel *duel, struct tor_node *node)
 {
-	struct tor_node *node = tor_pick(actor, 2) ? duel->node : duel->child;
-	struct tor_callback *callback;
+	struct tor_callback *callback = NULL;
 
-	if (duel->nr == TOR_SECONDS)
-		return;
-	callback = tor_callback_add(actor, node);
-	if (callback)
-		duel->callback[duel->nr++] = callback;
+	if (duel->nr < TOR_SECONDS)
+		callback = tor_callback_add(actor, node);
+	if (!callback)
+		return false;
+	duel->callback[duel->nr++] = callback;
+	return atomic_read(&callback->state) != TOR_IDLE;
+}
+
+/* One that comes and goes, until it is refused. */
+static void tor_duel_turn(struct tor_actor *actor, struct tor_node *node)
+{
+	struct tor_callback *callback;
+	int i, state;
+
+	for (i = 0; i < TOR_ROUNDS; i++) {
+		callback = tor_callback_add(actor, node);
+		if (!callback)
+			return;
+		state = atomic_read(&callback->state);
+		tor_pending_end(actor, &callback->pending);
+		if (state == TOR_IDLE)
+			return;
+	}
+}
+
+/* Children, until they are born done. */
+static void tor_duel_bear(struct tor_actor *actor, struct tor_duel *duel, struct tor_node *parent)
+{
+	struct tor_node *node;
+
+	while (duel->nr_born < TOR_SECONDS) {
+		node = tor_derive(actor, parent->world, parent, TOR_CANCEL);
+		if (!node)
+			return;
+		duel->born[duel->nr_born++] = node;
+		if (tor_err(&actor->place, node))
+			return;
+	}
 }
 
 /* Those that are left are not ended yet. */
@@ -57,38 +93,45 @@ static void tor_duel_stare(struct tor_actor *actor, struct tor_node *node)
 		tor_check_path(&actor->place, node);
 }
 
+/* Neither knows how far the other one is. */
+static void tor_duel_pause(struct tor_actor *actor)
+{
+	tor_spin(actor, 2 << tor_pick(actor, 9));
+}
+
 /* What the one who offers it does. */
 static void tor_duel_act(struct tor_actor *actor, struct tor_duel *duel)
 {
-	unsigned int times = 1 + tor_pick(actor, 3);
+	struct tor_node *node = tor_pick(actor, 2) ? duel->node : duel->child;
 
-	tor_spin(actor, 20);
-	while (times--) {
-		switch (tor_pick(actor, 6)) {
-		case 0:
-			tor_duel_add(actor, duel);
-			break;
-		case 1:
-		case 2:
-			tor_duel_remove(actor, duel);
-			break;
-		case 3:
-			tor_duel_derive(actor, duel->child);
-			break;
-		case 4:
-			tor_duel_stare(actor, tor_pick(actor, 2) ? duel->node : duel->child);
-			break;
-		default:
-			tor_cancel(actor, tor_pick(actor, 2) ? duel->node : duel->child,
-				   tor_pick_how(actor));
-		}
+	if (tor_pick(actor, 2))
+		tor_duel_pause(actor);
+	switch (tor_pick(actor, 6)) {
+	case 0:
+		while (tor_duel_add(actor, duel, node))
+			tor_spin(actor, 4);
+		break;
+	case 1:
+		tor_duel_turn(actor, node);
+		break;
+	case 2:
+		tor_duel_remove(actor, duel);
+		break;
+	case 3:
+		tor_duel_bear(actor, duel, node);
+		break;
+	case 4:
+		tor_duel_stare(actor, node);
+		break;
+	default:
+		tor_cancel(actor, node, tor_pick_how(actor));
 	}
 }
 
 /* What the other one does: mostly he cancels it. */
 static void tor_duel_answer(struct tor_actor *actor, struct tor_duel *duel)
 {
-	tor_spin(actor, 20);
+	tor_duel_pause(actor);
 	switch (tor_pick(actor, 6)) {
 	case 0:
 		tor_duel_stare(actor, duel->node);
@@ -146,6 +189,10 @@ static void tor_duel_end(struct tor_actor *actor, struct tor_duel *duel)
 
 	tor_cancel(actor, duel->node, TOR_SYNC);
 	tor_check_swept(place, duel->child, duel->node);
+	for (i = 0; i < duel->nr_born; i++) {
+		tor_check_swept(place, duel->born[i], duel->node);
+		tor_put(duel->born[i]);
+	}
 	for (i = 0; i < duel->nr; i++) {
 		state = atomic_read(&duel->callback[i]->state);
 		TOR_CHECK(place, "S5", !tor_is_below(duel->callback[i]->pending.node, duel->node) ||
@@ -162,7 +209,7 @@ unsigned int tor_op_duel(struct tor_actor *actor)
 {
 	struct tor_node *parent = tor_any(actor);
 	struct tor_duel *duel = tor_alloc(parent->world, sizeof(*duel), actor->gfp);
-	unsigned int guests = tor_pick(actor, 4);
+	unsigned int guests = tor_pick(actor, 2) ? tor_pick(actor, 4) : 0;
 	bool met = false;
 
 	if (duel)
@@ -173,7 +220,7 @@ unsigned int tor_op_duel(struct tor_actor *actor)
 	tor_put(parent);
 	if (duel && duel->child) {
 		while (guests--)
-			tor_duel_add(actor, duel);
+			tor_duel_add(actor, duel, tor_pick(actor, 2) ? duel->node : duel->child);
 		met = tor_duel_offer(actor, duel);
 		tor_duel_act(actor, duel);
 		tor_duel_end(actor, duel);

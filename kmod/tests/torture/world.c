@@ -116,7 +116,8 @@ void tor_peek(struct tor_actor *actor)
 	rcu_read_lock();
 	node = rcu_dereference(slot->node);
 	if (node && tor_is_value(node)) {
-		tor_spin(actor, 4);
+		/* For as long as it takes to have its last reference dropped. */
+		tor_spin(actor, 2 << tor_pick(actor, 9));
 		tor_check_value(&actor->place, node, &tor_keys[tor_pick(actor, TOR_KEYS)]);
 	}
 	rcu_read_unlock();
