@@ -169,7 +169,8 @@ int tor_world_begin(struct tor_actor *actor)
 	return -ENOMEM;
 }
 
-static void tor_sweep(const struct tor_world *world)
+/* Takes those of @world out of the slots: @swept, with their references, or NULL. */
+static void tor_sweep(const struct tor_world *world, struct tor_node **swept)
 {
 	struct tor_node *node;
 	int i;
@@ -182,22 +183,40 @@ static void tor_sweep(const struct tor_world *world)
 		else
 			node = NULL;
 		raw_spin_unlock_irq(&tor_slots[i].lock);
-		if (node)
-			tor_put(node);
+		swept[i] = node;
 	}
+}
+
+/* The top may be spread by now, over the lists of all CPUs. */
+static void tor_cancel_top(struct tor_actor *actor, struct tor_world *world,
+			   struct tor_node **swept)
+{
+	const enum tor_how how = min_t(unsigned int, tor_pick(actor, TOR_HOWS + 4), TOR_SYNC);
+	int i;
+
+	tor_cancel(actor, world->top, how);
+	for (i = 0; i < TOR_SLOTS; i++)
+		if (swept[i] && how == TOR_SYNC)
+			tor_check_swept(&actor->place, swept[i], world->top);
 }
 
 /* Nothing leads to @world any more but what threads have in their hands. */
 static void tor_world_retire(struct tor_actor *actor, struct tor_world *world)
 {
+	struct tor_node *swept[TOR_SLOTS];
+	int i;
+
 	raw_spin_lock_irq(&world->ties_lock);
 	WRITE_ONCE(world->retired, true);
 	raw_spin_unlock_irq(&world->ties_lock);
 	synchronize_rcu();
-	tor_sweep(world);
+	tor_sweep(world, swept);
 	tor_ties_end(world);
-	if (tor_pick(actor, 2))
-		tor_cancel(actor, world->top, tor_pick(actor, TOR_HOWS));
+	if (tor_pick(actor, 3))
+		tor_cancel_top(actor, world, swept);
+	for (i = 0; i < TOR_SLOTS; i++)
+		if (swept[i])
+			tor_put(swept[i]);
 	tor_put(world->top);
 	tor_put(world->token);
 	tor_threads_watch();
