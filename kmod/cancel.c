@@ -594,31 +594,30 @@ static __always_inline void ctx_deliver(struct ctx_scope *scope, enum ctx_cancel
 
 /*
  * Cancels @scope and what is below it, how far here and now being a matter of
- * @mode. The caller holds a reference. Returns whether this was what ended it;
- * if not, it was seen done (S3).
+ * @mode. The caller holds a reference. If something else has ended it, that
+ * was seen (S3).
  */
-static __always_inline bool __ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
+static __always_inline void __ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 					       enum ctx_cancel_mode mode)
 {
 	enum ctx_claim claim;
 
 	if (ctx_is_done(&scope->node))
-		return false;
+		return;
 	claim = ctx_claim_self(scope, by);
 	if (claim == CTX_CLAIM_LOST)
-		return false;
+		return;
 	/* Its own timer's function need not be told that it is running. */
 	if (ctx_is_timed(scope) && mode != CTX_CANCEL_BUDGET)
 		ctx_deadline_disarm(ctx_deadline_of(scope));
 	if (claim == CTX_CLAIM_WON)
 		ctx_deliver(scope, mode);
-	return true;
 }
 
-bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
+void ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode)
 {
-	return __ctx_cancel_scope(scope, by, mode);
+	__ctx_cancel_scope(scope, by, mode);
 }
 
 /*

@@ -794,7 +794,7 @@ enum ctx_cancel_mode {
 int ctx_cancel_init(void);
 void ctx_cancel_exit(void);
 void ctx_cancel_flush(void);
-bool ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
+void ctx_cancel_scope(struct ctx_scope *scope, const struct ctx_by *by,
 		      enum ctx_cancel_mode mode);
 void ctx_born_ended(struct ctx_scope *scope, const struct ctx_by *by);
 pid_t ctx_pid_nr(const void *pid, struct pid_namespace *ns);
