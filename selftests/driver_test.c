@@ -355,6 +355,29 @@ TEST_F(driver, values_of_the_kernel_are_never_read)
 	close(shadow);
 }
 
+/* Who writes for a user is nobody's when he has. */
+TEST_F(driver, workers_are_left_as_they_were)
+{
+	int pipe[2], ctx;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
+	EXPECT_EQ(0, ctx_request(self->dev, CTX_DRIVER_WORKERS, &self->arg));
+	pid = spawn();
+	if (!pid) {
+		become(10000);
+		ctx = ctx_derive(self->bg, 0);
+		EXPECT_EQ(0, ctx_on_done(ctx, pipe[1], "done", 4));
+		EXPECT_EQ(0, ctx_cancel(ctx, 0));
+		EXPECT_EQ(0, written(ctx));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, ctx_request(self->dev, CTX_DRIVER_WORKERS, &self->arg));
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
 /* A process's own goes through the driver as it is. */
 TEST_F(driver, gives_back_what_a_process_made)
 {

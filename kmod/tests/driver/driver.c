@@ -3,13 +3,17 @@
  * A driver that takes contexts from processes and gives them out, for driver_test.
  * It knows one thing that no driver can know: the key of a process's value.
  */
+#include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/ctx.h>
 #include <linux/fs.h>
 #include <linux/irqflags.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
+#include <linux/workqueue.h>
 
 #include "../../internal.h"
 #include "driver.h"
@@ -170,6 +174,56 @@ static long driver_end(struct ctx_driver_arg *arg)
 	return err;
 }
 
+/* Several at a time, so that each has a worker of its own. */
+struct driver_meeting {
+	struct work_struct work[8];
+	struct completion all;
+	atomic_t missing;
+	atomic_t strange;
+};
+
+static struct driver_meeting driver_meeting;
+
+static bool driver_is_strange(void)
+{
+#ifdef CONFIG_MEMCG
+	if (current->active_memcg)
+		return true;
+#endif
+	return !uid_eq(current_fsuid(), GLOBAL_ROOT_UID);
+}
+
+static void driver_meet(struct work_struct *work)
+{
+	if (driver_is_strange())
+		atomic_inc(&driver_meeting.strange);
+	if (atomic_dec_and_test(&driver_meeting.missing))
+		complete_all(&driver_meeting.all);
+	wait_for_completion(&driver_meeting.all);
+}
+
+/* Those of a queue of this kind are the same as those that ctx has works done by. */
+static long driver_workers(void)
+{
+	struct workqueue_struct *wq = alloc_workqueue("ctx_driver", WQ_UNBOUND, 0);
+	int i, strange;
+
+	if (!wq)
+		return -ENOMEM;
+	mutex_lock(&driver_lock);
+	init_completion(&driver_meeting.all);
+	atomic_set(&driver_meeting.missing, ARRAY_SIZE(driver_meeting.work));
+	atomic_set(&driver_meeting.strange, 0);
+	for (i = 0; i < ARRAY_SIZE(driver_meeting.work); i++) {
+		INIT_WORK(&driver_meeting.work[i], driver_meet);
+		queue_work(wq, &driver_meeting.work[i]);
+	}
+	destroy_workqueue(wq);
+	strange = atomic_read(&driver_meeting.strange);
+	mutex_unlock(&driver_lock);
+	return strange ? -EPERM : 0;
+}
+
 static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
 {
 	switch (cmd) {
@@ -186,6 +240,8 @@ static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
 	case CTX_DRIVER_DROP:
 		driver_keep(NULL);
 		return 0;
+	case CTX_DRIVER_WORKERS:
+		return driver_workers();
 	}
 	return -ENOTTY;
 }

@@ -42,5 +42,7 @@ struct ctx_driver_arg {
 #define CTX_DRIVER_END		_IOWR('d', 4, struct ctx_driver_arg)
 #define CTX_DRIVER_SHOW		_IOWR('d', 5, struct ctx_driver_arg)
 #define CTX_DRIVER_DROP		_IOWR('d', 6, struct ctx_driver_arg)
+/* Whether the kernel's workers act for themselves: -EPERM if one acts for somebody else */
+#define CTX_DRIVER_WORKERS	_IOWR('d', 7, struct ctx_driver_arg)
 
 #endif /* _CTX_TESTS_DRIVER_H */
