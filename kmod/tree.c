@@ -145,6 +145,7 @@ static __always_inline void ctx_scope_begin(struct ctx_scope *scope, struct ctx_
 			ctx_scope_begin_done(scope, nest, flags);
 			return;
 		}
+		ctx_torture_point();
 		hlist_add_head(&scope->sibling, &nest->children);
 	}
 	if (unlikely(clash))

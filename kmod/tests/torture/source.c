@@ -5,6 +5,7 @@
  * those are known.
  */
 #include <linux/anon_inodes.h>
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -105,7 +106,7 @@ static void tor_source_end(struct tor_actor *actor, struct tor_pending *pending)
 	if (source->attached && tor_pick(actor, 2))
 		tor_source_fire(source);
 	/* Until the worker has it in his hands, perhaps. */
-	tor_spin(actor, 2 << tor_pick(actor, 9));
+	usleep_range(1, 2 << tor_pick(actor, 10));
 	/* Nobody fires one that is being detached; a file may become ready any time. */
 	if (!source->file)
 		hrtimer_cancel(&source->timer);

@@ -8,7 +8,7 @@
  * contract, and all that is done is held against it.
  *
  * Contexts belong to a world, a tree of its own below a value whose release tells that
- * nothing of it is left. A world lasts a second or so, and the next one is in use
+ * nothing of it is left. A world lasts some seconds, and the next one is in use
  * while the last one ends. What is known of its contexts is kept until it has ended:
  * so a context may go at any time, and whoever comes too late finds that written.
  */

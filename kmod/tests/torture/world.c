@@ -11,7 +11,7 @@
 #include "torture.h"
 
 #define TOR_SLOTS	8
-#define TOR_THINGS	(IS_ENABLED(CONFIG_KASAN) ? 5000 : 20000)
+#define TOR_THINGS	(IS_ENABLED(CONFIG_KASAN) ? 20000 : 100000)
 
 static struct tor_slot {
 	raw_spinlock_t lock;	/* protects node */
@@ -111,6 +111,7 @@ void tor_show(struct tor_actor *actor, struct tor_node *node)
 void tor_peek(struct tor_actor *actor)
 {
 	struct tor_slot *slot = &tor_slots[tor_pick(actor, TOR_SLOTS)];
+	const char *key = &tor_keys[tor_pick(actor, TOR_KEYS)];
 	struct tor_node *node;
 
 	rcu_read_lock();
@@ -118,7 +119,8 @@ void tor_peek(struct tor_actor *actor)
 	if (node && tor_is_value(node)) {
 		/* For as long as it takes to have its last reference dropped. */
 		tor_spin(actor, 2 << tor_pick(actor, 9));
-		tor_check_value(&actor->place, node, &tor_keys[tor_pick(actor, TOR_KEYS)]);
+		/* Its own, or what may be anybody's. */
+		tor_check_value(&actor->place, node, tor_pick(actor, 2) ? node->key : key);
 	}
 	rcu_read_unlock();
 }
@@ -127,7 +129,7 @@ bool tor_world_is_old(void)
 {
 	struct tor_world *world = rcu_dereference_protected(tor_world, true);
 
-	return time_after(jiffies, world->born + HZ) || atomic_read(&world->nr_things) > TOR_THINGS;
+	return time_after(jiffies, world->born + 3 * HZ) || atomic_read(&world->nr_things) > TOR_THINGS;
 }
 
 /* Its token is gone, if it had one; and so is everybody who could have come across it. */
