@@ -129,7 +129,8 @@ bool tor_world_is_old(void)
 {
 	struct tor_world *world = rcu_dereference_protected(tor_world, true);
 
-	return time_after(jiffies, world->born + 3 * HZ) || atomic_read(&world->nr_things) > TOR_THINGS;
+	return time_after(jiffies, world->born + 3 * HZ) ||
+	       atomic_read(&world->nr_things) > TOR_THINGS;
 }
 
 /* Its token is gone, if it had one; and so is everybody who could have come across it. */
