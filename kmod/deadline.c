@@ -297,7 +297,7 @@ EXPORT_SYMBOL_GPL(ctx_with_deadline_cause);
  */
 struct ctx *ctx_with_deadline(struct ctx *parent, ktime_t deadline, gfp_t gfp)
 {
-	return ctx_with_deadline_cause(parent, deadline, -ETIMEDOUT, gfp);
+	return ctx_derive_deadline(parent, deadline, ktime_get(), -ETIMEDOUT, gfp);
 }
 EXPORT_SYMBOL_GPL(ctx_with_deadline);
 
