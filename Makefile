@@ -47,7 +47,7 @@ test-quick:
 check:
 	$(script)/test check
 
-torture matrix:
+matrix torture fuzz:
 	$(script)/$@
 
 intree patches:
@@ -96,6 +96,8 @@ help:
 	@echo 'make matrix       the tests on more kernels, as a table'
 	@echo 'make torture      two minutes of random operations with sanitizers; for longer, other'
 	@echo '                  kernels and an earlier seed: selftests/vm/torture --help'
+	@echo 'make fuzz         five minutes of programs that a fuzzer makes up, with sanitizers; for'
+	@echo '                  longer, and other kernels: selftests/vm/fuzz --help'
 	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
 	@echo 'make bench-quick  the same without the big sizes'
 	@echo 'make bench-keep   the same as make bench, kept in Documentation/performance'
@@ -109,4 +111,4 @@ help:
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
 .PHONY: all modules tools install run shell test test-deb test-intree test-quick check matrix torture \
-	deb intree patches bench bench-quick bench-keep coverage mutants clean help
+	fuzz deb intree patches bench bench-quick bench-keep coverage mutants clean help
