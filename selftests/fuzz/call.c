@@ -35,6 +35,19 @@ void op_dup(const uint8_t *arg)
 	fuzz_add(kind, dup(fuzz_fd(kind, arg[1])));
 }
 
+/* It says the same as INFO, if @fd is a context at all. */
+static void check_event(int fd, const struct ctx_event *event)
+{
+	struct ctx_ioc_info info = { .size = sizeof(info) };
+
+	if (ioctl(fd, CTX_IOC_INFO, &info))
+		return;
+	if (event->id != info.id || event->err != info.err || event->cause != info.cause ||
+	    event->time != info.done_time || !event->cause || event->cause > CTX_CAUSE_MAX)
+		fuzz_violation("read: context %llu, err %u, cause %u",
+			       (unsigned long long)event->id, event->err, event->cause);
+}
+
 /* @arg: kind, which, how, how much, where to */
 void op_read(const uint8_t *arg)
 {
@@ -48,7 +61,9 @@ void op_read(const uint8_t *arg)
 	iov[0].iov_len = arg[2] & 4 ? size / 2 : size;
 	iov[1].iov_base = (char *)iov[0].iov_base + iov[0].iov_len;
 	iov[1].iov_len = size - iov[0].iov_len;
-	preadv2(fd, iov, 2, -1, arg[2] & 1 ? RWF_NOWAIT : 0);
+	if (preadv2(fd, iov, 2, -1, arg[2] & 1 ? RWF_NOWAIT : 0) == sizeof(struct ctx_event) &&
+	    fuzz_is_plain(arg[4]) && !fuzz_had_helpers())
+		check_event(fd, iov[0].iov_base);
 }
 
 void op_write(const uint8_t *arg)
@@ -70,7 +85,7 @@ void op_poll(const uint8_t *arg)
 		{ .fd = any_fd(arg[1], arg[2]), .events = poll_masks[arg[3] / 6 % 6] },
 	};
 
-	poll(fds, 2, arg[4] & 7);
+	poll(fds, 2, arg[4] & 1);
 }
 
 /* @arg: the set, what by kind and which, the operation, the events */
@@ -89,7 +104,7 @@ void op_wait_epoll(const uint8_t *arg)
 {
 	struct epoll_event events[4];
 
-	epoll_wait(fuzz_fd(FUZZ_EPOLL, arg[0]), events, 4, arg[1] & 7);
+	epoll_wait(fuzz_fd(FUZZ_EPOLL, arg[0]), events, 4, arg[1] & 1);
 }
 
 void op_flags(const uint8_t *arg)
