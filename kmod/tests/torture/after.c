@@ -21,10 +21,8 @@ static void tor_after_fn(struct ctx_after *a)
 
 static bool tor_after_stopped(struct tor_after *after, bool stopped)
 {
-	if (stopped)
-		tor_moves(&after->pending.place, &after->state, TOR_ADDED, TOR_REMOVED, "S13",
-			  "an after-func is stopped");
-	return stopped;
+	return tor_taken_off(&after->pending.place, &after->state, stopped, "S13",
+			     "an after-func is stopped");
 }
 
 static void tor_after_end(struct tor_actor *actor, struct tor_pending *pending)

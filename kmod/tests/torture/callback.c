@@ -17,6 +17,15 @@ bool tor_moves(const struct tor_place *place, atomic_t *state, enum tor_state fr
 	return was == from;
 }
 
+/* Something that was added is taken off before it ran, if @off. Returns @off. */
+bool tor_taken_off(const struct tor_place *place, atomic_t *state, bool off, const char *rule,
+		   const char *what)
+{
+	if (off)
+		tor_moves(place, state, TOR_ADDED, TOR_REMOVED, rule, what);
+	return off;
+}
+
 static void tor_callback_fn(struct ctx *ctx, struct ctx_callback *cb)
 {
 	struct tor_callback *callback = container_of(cb, struct tor_callback, cb);
@@ -39,10 +48,8 @@ static void tor_callback_fn(struct ctx *ctx, struct ctx_callback *cb)
 
 static bool tor_callback_removed(struct tor_callback *callback, bool removed)
 {
-	if (removed)
-		tor_moves(&callback->pending.place, &callback->state, TOR_ADDED, TOR_REMOVED, "S12",
-			  "a callback is removed");
-	return removed;
+	return tor_taken_off(&callback->pending.place, &callback->state, removed, "S12",
+			     "a callback is removed");
 }
 
 static void tor_callback_end(struct tor_actor *actor, struct tor_pending *pending)

@@ -294,6 +294,8 @@ struct tor_callback {
 struct tor_callback *tor_callback_add(struct tor_actor *actor, struct tor_node *node);
 bool tor_moves(const struct tor_place *place, atomic_t *state, enum tor_state from,
 	       enum tor_state to, const char *rule, const char *what);
+bool tor_taken_off(const struct tor_place *place, atomic_t *state, bool off, const char *rule,
+		   const char *what);
 
 /* after.c */
 struct tor_after {

@@ -44,12 +44,10 @@ static void tor_work_dropped(struct ctx *ctx, struct ctx_work *w)
 	tor_work_run(work);
 }
 
-static bool tor_work_cancelled(struct tor_work *work, bool cancelled)
+static void tor_work_cancelled(struct tor_work *work, bool cancelled)
 {
-	if (cancelled)
-		tor_moves(&work->pending.place, &work->state, TOR_ADDED, TOR_REMOVED, "work",
-			  "an item is cancelled");
-	return cancelled;
+	tor_taken_off(&work->pending.place, &work->state, cancelled, "work",
+		      "an item is cancelled");
 }
 
 static void tor_work_end(struct tor_actor *actor, struct tor_pending *pending)
