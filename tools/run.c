@@ -296,13 +296,11 @@ static int derive_command_ctx(const struct run *run)
 
 static void make_contexts(struct run *run, int outer)
 {
-	struct ctx_ioc_info info;
 	int fd;
 
 	run->ctx = run->timeout ? ctx_with_timeout(outer, run->timeout) : ctx_with_cancel(outer);
-	if (run->ctx < 0 || ctx_info(run->ctx, &info))
+	if (run->ctx < 0)
 		die("cannot derive a context: %s", strerror(errno));
-	run->id = info.id;
 	close(outer);
 	fd = derive_command_ctx(run);
 	/* Shells use single-digit descriptors for redirections. */

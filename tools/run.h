@@ -33,7 +33,6 @@ struct run {
 
 	/* descriptors */
 	int ctx;		/* the context, with the right to cancel it */
-	uint64_t id;		/* ... its number */
 	int command_ctx;	/* what the command gets, without that right */
 	int guard;		/* a context whose end kills the cgroup */
 	int signals;

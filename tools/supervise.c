@@ -123,6 +123,8 @@ static void start_grace(struct run *run)
 /* The context is done, for whatever reason. */
 static void on_done(struct run *run)
 {
+	struct ctx_ioc_info info;
+
 	run->signalled = true;
 	tell_end(run);
 	if (run->signal == SIGKILL) {
@@ -130,7 +132,7 @@ static void on_done(struct run *run)
 		return;
 	}
 	if (!run->has_had_it)
-		send_signal(run, run->signal, run->id);
+		send_signal(run, run->signal, ctx_info(run->ctx, &info) ? 0 : info.id);
 	start_grace(run);
 }
 
