@@ -106,7 +106,11 @@ static void fill(struct io_uring_sqe *sqe, uint8_t what, int fd)
 		sqe->opcode = IORING_OP_NOP;
 		break;
 	}
-	if (what & 0x80)
+	/*
+	 * A POLL_REMOVE from a worker may leave its ring for ever, and with it what is
+	 * registered there, on Linux 6.1 and whatever the file is.
+	 */
+	if (what & 0x80 && sqe->opcode != IORING_OP_POLL_REMOVE)
 		sqe->flags |= IOSQE_ASYNC;
 	if (what & 0x40)
 		sqe->flags |= IOSQE_IO_LINK;
