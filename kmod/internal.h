@@ -857,6 +857,7 @@ int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_
 void ctx_source_queue(struct ctx_source *source, int cause, bool final);
 void ctx_source_fire_now(struct ctx_source *source);
 int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *source);
+struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot);
 
 /* poll.c */
 bool ctx_is_eventfd(struct file *file);
@@ -867,8 +868,9 @@ void ctx_poll_detach(struct ctx_source *source);
 int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cause,
 		    struct ctx_source *source, bool counted);
 
-/* linger.c */
+/* linger.c, but for what takes an account: see below */
 void ctx_file_put(struct file *file);
+void ctx_file_let_go(struct file *file);
 int ctx_linger_init(void);
 void ctx_linger_exit(void);
 
@@ -1004,8 +1006,9 @@ int ctx_user_init(void);
 void ctx_user_exit(void);
 int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged);
 void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account);
-bool ctx_account_write_begin(struct ctx_account *account, struct list_head *parked);
-struct list_head *ctx_account_write_end(struct ctx_account *account);
+void ctx_account_releasing(struct ctx_account *account);
+void ctx_account_released(struct ctx_account *account);
+struct ctx_turns *ctx_account_turns(struct ctx_account *account);
 struct ctx_user *ctx_user_of(const struct ctx *ctx);
 int ctx_user_may_open(const struct ctx_user *user);
 struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep);
@@ -1013,6 +1016,39 @@ struct ctx *ctx_user_without_cancel(struct ctx *parent);
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);
 const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len);
 void ctx_user_free(struct ctx *ctx);
+
+/* turn.c */
+
+/* Of a user; under ctx_account_lock. */
+struct ctx_turns {
+	unsigned int running;
+	unsigned int releasing;		/* files that are on their way */
+	struct list_head parked;
+};
+
+/* A work that may be held up. */
+struct ctx_turn {
+	struct work_struct work;
+	struct ctx_account *account;
+	struct list_head parked;	/* under ctx_account_lock */
+	bool admitted;
+};
+
+int ctx_turn_init(void);
+void ctx_turn_exit(void);
+void ctx_turn_queue(struct ctx_turn *turn, struct ctx_account *account, work_func_t fn);
+bool ctx_turn_begin(struct ctx_turn *turn);
+void ctx_turn_end(struct ctx_turn *turn);
+
+/* A file that is let go: storage, of the caller. */
+struct ctx_release {
+	struct ctx_turn turn;
+	struct file *file;
+	void (*released)(struct ctx_release *release);
+};
+
+void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx_account *account,
+		      void (*released)(struct ctx_release *release));
 
 /* ondone.c */
 struct ctx_ioc_info;

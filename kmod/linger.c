@@ -2,12 +2,15 @@
 /*
  * Letting go of files that others may have closed long ago.
  *
- * The last reference on a socket with SO_LINGER waits, for as long as its owner said,
- * and for what the other side does. That is for the owner to do: not for whoever has
- * the last reference on a context, nor for the kernel's one worker that releases files
- * for kernel threads, behind which everybody else's would wait. So sockets go by workers
- * of our own, and do not linger unless the owner, who closes it at the same moment, gets
- * past the look at whether he has; then it is one of the many workers that waits.
+ * The last reference on a pipe waits for its lock, which somebody else may hold as long
+ * as he likes, over a page of his own; that on a socket with SO_LINGER for as long as its
+ * owner said, and for what the other side does. That is for the owner to wait for: not
+ * for whoever has the last reference on a context, nor for the kernel's one worker that
+ * releases files for kernel threads, behind which everybody else's would wait. So these
+ * go by workers, where users take turns (turn.c), and sockets do not linger unless the
+ * owner, who closes it at the same moment, gets past the look at whether he has.
+ *
+ * A file stays charged to its user until then: what is held up does not make room.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -18,11 +21,7 @@
 
 #include "internal.h"
 
-struct ctx_let_go {
-	struct work_struct work;
-	struct file *file;
-};
-
+/* For those that are charged to nobody, as they are the kernel's. */
 static struct workqueue_struct *ctx_linger_wq;
 
 /* A time of 0 is no wait, but has the connection reset: that stays. */
@@ -34,26 +33,75 @@ static void ctx_do_not_linger(struct sock *sk)
 	release_sock(sk);
 }
 
+/* In a worker, which may be held up. */
+void ctx_file_let_go(struct file *file)
+{
+	if (IS_ENABLED(CONFIG_INET) && ctx_is_inet(file) && file_count(file) == 1)
+		ctx_do_not_linger(sock_from_file(file)->sk);
+	__fput_sync(file);
+}
+
+static bool ctx_may_be_held_up(struct file *file)
+{
+	return ctx_is_pipe(file) || ctx_is_inet(file);
+}
+
+static void ctx_release_work(struct work_struct *work)
+{
+	struct ctx_release *release = container_of(work, struct ctx_release, turn.work);
+	struct ctx_account *account = release->turn.account;
+
+	if (!ctx_turn_begin(&release->turn))
+		return;
+	ctx_file_let_go(release->file);
+	ctx_turn_end(&release->turn);
+	release->released(release);
+	ctx_account_released(account);
+}
+
+/*
+ * Lets go of @file, and then uncharges @account for it. @released, which must not sleep,
+ * gets the storage back, from a worker or before this returns. In any context but a hard
+ * interrupt.
+ */
+void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx_account *account,
+		      void (*released)(struct ctx_release *release))
+{
+	if (!ctx_may_be_held_up(file)) {
+		fput(file);
+		released(release);
+		ctx_account_uncharge(CTX_CHARGE_FILE, account);
+		return;
+	}
+	release->file = file;
+	release->released = released;
+	ctx_account_releasing(account);
+	ctx_turn_queue(&release->turn, account, ctx_release_work);
+}
+
+struct ctx_let_go {
+	struct work_struct work;
+	struct file *file;
+};
+
 static void ctx_let_go_work(struct work_struct *work)
 {
 	struct ctx_let_go *let_go = container_of(work, struct ctx_let_go, work);
 	struct file *file = let_go->file;
 
 	kfree(let_go);
-	if (file_count(file) == 1)
-		ctx_do_not_linger(sock_from_file(file)->sk);
-	__fput_sync(file);
+	ctx_file_let_go(file);
 }
 
 /*
- * As fput(), in any context but a hard interrupt, and nobody waits for it. Without memory
- * it is fput().
+ * As fput(), for a file that is charged to nobody, and nobody waits for it. Without
+ * memory it is fput(). Any context but NMI.
  */
 void ctx_file_put(struct file *file)
 {
 	struct ctx_let_go *let_go = NULL;
 
-	if (ctx_is_inet(file))
+	if (ctx_may_be_held_up(file))
 		let_go = kmalloc(sizeof(*let_go), GFP_ATOMIC | __GFP_NOWARN);
 	if (!let_go) {
 		fput(file);

@@ -53,6 +53,7 @@ static const struct ctx_part {
 	{ ctx_source_init, ctx_source_exit },
 	{ ctx_ids_init, ctx_ids_exit },
 	{ ctx_user_init, ctx_user_exit },
+	{ ctx_turn_init, ctx_turn_exit },
 	{ ctx_on_done_init, ctx_on_done_exit },
 	{ ctx_debug_init, ctx_debug_exit },
 	{ NULL, ctx_reap_leaks },

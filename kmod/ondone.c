@@ -46,12 +46,11 @@ struct ctx_on_dones {
 
 struct ctx_on_done {
 	struct ctx_callback cb;
-	struct work_struct work;
+	/* Its work is the write, or, if it comes to none, what lets go of the file. */
+	struct ctx_release release;
 	const struct ctx_on_done_kind *kind;
 	struct ctx_on_dones *on_dones;
 	struct list_head node;
-	struct list_head parked;	/* see ctx_account_write_begin() */
-	bool admitted;
 	struct ctx_account *account;
 	const struct cred *cred;
 	struct mem_cgroup *memcg;	/* is charged for pages of pipes; NULL: nobody is */
@@ -61,7 +60,7 @@ struct ctx_on_done {
 };
 
 enum ctx_on_done_queue {
-	CTX_QUEUE_WRITE,
+	CTX_QUEUE_TURNS,	/* see turn.c */
 	CTX_QUEUE_SIGNAL,	/* whose turn does not depend on anybody's pipe */
 	CTX_QUEUE_KILL,		/* ... nor on how many are signalled */
 	CTX_QUEUES
@@ -77,8 +76,6 @@ struct ctx_on_done_kind {
 	enum ctx_on_done_queue queue;
 	bool takes_data;
 	bool reopened;
-	/* Others may hold its lock as long as they like: over a page of theirs. */
-	bool may_stall;
 };
 
 /* A file of a cgroup v2. Nothing there is ever renamed. */
@@ -145,13 +142,11 @@ static const struct ctx_on_done_kind ctx_on_done_kinds[] = {
 		.write = ctx_write_file,
 		.takes_data = true,
 		.reopened = true,
-		.may_stall = true,
 	}, {
 		.name = "socket",
 		.is = ctx_is_inet,
 		.write = ctx_write_inet,
 		.takes_data = true,
-		.may_stall = true,
 	}, {
 		.name = "cgroup.kill",
 		.is = ctx_is_cgroup_kill,
@@ -187,21 +182,25 @@ static void ctx_on_dones_put(struct ctx_on_dones *on_dones)
 		kfree(on_dones);
 }
 
-/* In any context but a hard interrupt. */
+/* Without its file, and what is charged for that. */
 static void ctx_on_done_free(struct ctx_on_done *od)
 {
-	ctx_file_put(od->file);
 	mem_cgroup_put(od->memcg);
 	put_cred(od->cred);
-	ctx_account_uncharge(CTX_CHARGE_FILE, od->account);
 	if (od->on_dones)
 		ctx_on_dones_put(od->on_dones);
 	kfree(od);
 }
 
-static void ctx_on_done_queue(struct ctx_on_done *od)
+static void ctx_on_done_released(struct ctx_release *release)
 {
-	queue_work(ctx_on_done_wq[od->kind->queue], &od->work);
+	ctx_on_done_free(container_of(release, struct ctx_on_done, release));
+}
+
+/* Nothing is written. In any context but a hard interrupt. */
+static void ctx_on_done_drop(struct ctx_on_done *od)
+{
+	ctx_release_file(&od->release, od->file, od->account, ctx_on_done_released);
 }
 
 static void ctx_on_done_report(struct ctx_on_done *od, int err)
@@ -216,39 +215,45 @@ static void ctx_on_done_report(struct ctx_on_done *od, int err)
 	spin_unlock_irq(&on_dones->lock);
 }
 
-static void ctx_on_done_next(struct ctx_on_done *od)
+static void ctx_on_done_write(struct ctx_on_done *od)
 {
-	struct list_head *next = ctx_account_write_end(od->account);
+	const struct cred *old = override_creds(od->cred);
+	struct mem_cgroup *old_memcg = set_active_memcg(od->memcg);
+	int err = od->kind->write(od);
 
-	if (!next)
-		return;
-	od = list_entry(next, struct ctx_on_done, parked);
-	od->admitted = true;
-	ctx_on_done_queue(od);
-}
-
-static void ctx_on_done_work(struct work_struct *work)
-{
-	struct ctx_on_done *od = container_of(work, struct ctx_on_done, work);
-	struct mem_cgroup *old_memcg;
-	const struct cred *old;
-	int err;
-
-	if (od->kind->may_stall && !od->admitted &&
-	    !ctx_account_write_begin(od->account, &od->parked))
-		return;
-	old = override_creds(od->cred);
-	old_memcg = set_active_memcg(od->memcg);
-	err = od->kind->write(od);
 	set_active_memcg(old_memcg);
 	revert_creds(old);
-	if (od->kind->may_stall)
-		ctx_on_done_next(od);
 	/* Before the outcome is seen by other means. */
 	if (ctx_is_traced())
 		ctx_trace_on_done(od->on_dones->ctx, od->on_dones->id, od->kind->name, err);
 	ctx_on_done_report(od, err);
+}
+
+/* Letting go of the file may be held up as much as the write. */
+static void ctx_on_done_work(struct work_struct *work)
+{
+	struct ctx_on_done *od = container_of(work, struct ctx_on_done, release.turn.work);
+	struct ctx_account *account = od->account;
+	const bool turns = od->kind->queue == CTX_QUEUE_TURNS;
+
+	if (turns && !ctx_turn_begin(&od->release.turn))
+		return;
+	ctx_on_done_write(od);
+	ctx_file_let_go(od->file);
+	if (turns)
+		ctx_turn_end(&od->release.turn);
 	ctx_on_done_free(od);
+	ctx_account_uncharge(CTX_CHARGE_FILE, account);
+}
+
+static void ctx_on_done_queue(struct ctx_on_done *od)
+{
+	if (od->kind->queue == CTX_QUEUE_TURNS) {
+		ctx_turn_queue(&od->release.turn, od->account, ctx_on_done_work);
+		return;
+	}
+	INIT_WORK(&od->release.turn.work, ctx_on_done_work);
+	queue_work(ctx_on_done_wq[od->kind->queue], &od->release.turn.work);
 }
 
 /* In the canceller's context, whatever that is. */
@@ -310,8 +315,6 @@ static struct ctx_on_done *ctx_on_done_make(const struct ctx_on_done_kind *kind,
 	od->memcg = get_mem_cgroup_from_mm(current->mm);
 	od->kind = kind;
 	od->on_dones = NULL;
-	od->admitted = false;
-	INIT_WORK(&od->work, ctx_on_done_work);
 	return od;
 
 err_uncharge:
@@ -392,7 +395,7 @@ int ctx_on_done_add(struct ctx *ctx, int fd, const void __user *data, u32 len)
 		return PTR_ERR(od);
 	err = user ? ctx_on_done_register(user, od) : 0;
 	if (err || !user)
-		ctx_on_done_free(od);
+		ctx_on_done_drop(od);
 	return err;
 }
 
@@ -444,7 +447,7 @@ void ctx_on_dones_drop(struct ctx_user *user)
 	user->on_dones = NULL;
 	while ((od = ctx_on_done_pop(on_dones)))
 		if (!IS_ERR(od))
-			ctx_on_done_free(od);
+			ctx_on_done_drop(od);
 	ctx_on_dones_put(on_dones);
 }
 
@@ -459,19 +462,12 @@ void ctx_on_done_exit(void)
 
 int ctx_on_done_init(void)
 {
-	/*
-	 * Without a rescuer: that would take all that waits upon itself, in a row
-	 * behind one that is held up.
-	 */
-	ctx_on_done_wq[CTX_QUEUE_WRITE] = alloc_workqueue("ctx_on_done", WQ_UNBOUND,
-							  WQ_MAX_ACTIVE);
 	ctx_on_done_wq[CTX_QUEUE_SIGNAL] = alloc_workqueue("ctx_signal", WQ_UNBOUND |
 							   WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
 	/* Before what is to be killed: that may be what keeps the CPUs or memory busy. */
 	ctx_on_done_wq[CTX_QUEUE_KILL] = alloc_workqueue("ctx_kill", WQ_UNBOUND | WQ_HIGHPRI |
 							 WQ_MEM_RECLAIM, WQ_MAX_ACTIVE);
-	if (ctx_on_done_wq[CTX_QUEUE_WRITE] && ctx_on_done_wq[CTX_QUEUE_SIGNAL] &&
-	    ctx_on_done_wq[CTX_QUEUE_KILL])
+	if (ctx_on_done_wq[CTX_QUEUE_SIGNAL] && ctx_on_done_wq[CTX_QUEUE_KILL])
 		return 0;
 	ctx_on_done_exit();
 	return -ENOMEM;

@@ -101,11 +101,16 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	fired->asked = source;
 	raw_spin_unlock_irq(&fired->lock);
 	ready = ctx_poll_ready(file, events);
-	ctx_file_put(file);
 	raw_spin_lock_irq(&fired->lock);
-	if (!fired->asked)
+	if (!fired->asked) {
+		/* It was detached meanwhile: ours may be the last one. */
+		raw_spin_unlock_irq(&fired->lock);
+		ctx_file_put(file);
+		raw_spin_lock_irq(&fired->lock);
 		return false;
+	}
 	fired->asked = NULL;
+	fput(file);
 	if (source->state == CTX_SOURCE_QUEUED) {
 		/* Woken while it was asked. */
 		if (ready)
@@ -327,6 +332,37 @@ int ctx_source_fire(struct ctx_source *source, int cause)
 }
 EXPORT_SYMBOL_GPL(ctx_source_fire);
 
+/*
+ * As ctx_source_detach(), which gives *@shot, but for what it watches: the file of one
+ * that does is the caller's.
+ */
+struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
+{
+	struct ctx *ctx = source->ctx;
+	struct file *file = NULL;
+
+	if (source->ops->detach)
+		source->ops->detach(source);
+	ctx_torture_point();
+	/*
+	 * Nobody queues it any more. So if it is armed, nobody has it in his hands, and
+	 * no lock is needed: pairs with the release in ctx_fired_ask().
+	 */
+	*shot = unlikely(smp_load_acquire(&source->state) != CTX_SOURCE_ARMED) &&
+		ctx_source_withdraw(source);
+	/* Not before: whoever asks takes a reference of his own, of ours. */
+	if (source->ops->detach == ctx_poll_detach)
+		file = source->poll.file;
+	source->ctx = NULL;
+	source->state = CTX_SOURCE_OFF;
+	if (source->counted) {
+		if (*shot)
+			ctx_source_cancel(ctx, source->cause, source->ops->name);
+		ctx_unhold(ctx);
+	}
+	return file;
+}
+
 /**
  * ctx_source_detach - take a source off its context and off what it watches
  * @source: a source of any kind; NULL and one that is not attached are ignored; only
@@ -348,30 +384,14 @@ EXPORT_SYMBOL_GPL(ctx_source_fire);
  */
 bool ctx_source_detach(struct ctx_source *source)
 {
-	struct ctx *ctx = source ? source->ctx : NULL;
+	struct file *file;
 	bool shot;
 
-	if (!ctx)
+	if (!source || !source->ctx)
 		return false;
-	if (source->ops->detach)
-		source->ops->detach(source);
-	ctx_torture_point();
-	/*
-	 * Nobody queues it any more. So if it is armed, nobody has it in his hands, and
-	 * no lock is needed: pairs with the release in ctx_fired_ask().
-	 */
-	shot = unlikely(smp_load_acquire(&source->state) != CTX_SOURCE_ARMED) &&
-	       ctx_source_withdraw(source);
-	/* Not before: whoever asks takes a reference of his own, of ours. */
-	if (source->ops->detach == ctx_poll_detach)
-		ctx_file_put(source->poll.file);
-	source->ctx = NULL;
-	source->state = CTX_SOURCE_OFF;
-	if (source->counted) {
-		if (shot)
-			ctx_source_cancel(ctx, source->cause, source->ops->name);
-		ctx_unhold(ctx);
-	}
+	file = ctx_source_detach_file(source, &shot);
+	if (file)
+		ctx_file_put(file);
 	return !shot;
 }
 EXPORT_SYMBOL_GPL(ctx_source_detach);

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <linux/siphash.h>
 #include <linux/user_namespace.h>
+#include <linux/wait.h>
 
 #include "internal.h"
 
@@ -35,12 +36,6 @@ MODULE_PARM_DESC(max_depth, "how deep processes may nest contexts (default 1024)
 /* Levels of user namespaces that the kernel allows, and the user himself. */
 #define CTX_ACCOUNT_LEVELS	34
 
-/* Writes under way, and those that wait for their turn. */
-struct ctx_writes {
-	unsigned int writers;
-	struct list_head parked;
-};
-
 /*
  * Who is charged: a user, and above him the owner of his user namespace if that
  * is somebody else, and so on. It exists while anything is charged to it; but one
@@ -52,16 +47,8 @@ struct ctx_account {
 	struct ctx_account *parent;
 	kuid_t uid;
 	unsigned int used[CTX_CHARGES];	/* what is below in the hierarchy included */
-	struct ctx_writes writes[2];	/* of one that has nobody above: his, and of who is below */
+	struct ctx_turns turns[2];	/* of one that has nobody above: his, and of who is below */
 };
-
-/*
- * Writes of a user that may be under way at once, of the hundreds that there are
- * workers for, and as many of those in user namespaces that he owns: whoever holds up
- * what he had written, by holding the lock of a pipe, holds up nobody but that user,
- * and not who made the namespace.
- */
-#define CTX_WRITERS	64
 
 DEFINE_SPINLOCK(ctx_account_lock);	/* protects the table and all in it, and ids.c */
 static DEFINE_HASHTABLE(ctx_accounts, 12);
@@ -103,8 +90,8 @@ static struct ctx_account *ctx_account_make(kuid_t uid, struct ctx_account *pare
 		return NULL;
 	account->uid = uid;
 	account->parent = parent;
-	INIT_LIST_HEAD(&account->writes[0].parked);
-	INIT_LIST_HEAD(&account->writes[1].parked);
+	INIT_LIST_HEAD(&account->turns[0].parked);
+	INIT_LIST_HEAD(&account->turns[1].parked);
 	hash_add(ctx_accounts, &account->node, ctx_account_key(uid, parent));
 	return account;
 }
@@ -155,7 +142,20 @@ static int ctx_account_uids(kuid_t *uids)
 	return n;
 }
 
-/* Charges the current task, and says who it was. */
+/* Under ctx_account_lock. */
+struct ctx_turns *ctx_account_turns(struct ctx_account *account)
+{
+	const bool below = account->parent;
+
+	while (account->parent)
+		account = account->parent;
+	return &account->turns[below];
+}
+
+/*
+ * Charges the current task, and says who it was. -EBUSY: there is no room, but files of
+ * his are just being let go.
+ */
 static int ctx_account_charge_locked(enum ctx_charge what, struct ctx_account **charged)
 {
 	/* Under the lock: cleared on the stack each time, 55 instructions. */
@@ -178,8 +178,11 @@ static int ctx_account_charge_locked(enum ctx_charge what, struct ctx_account **
 	}
 	for (a = account; a; a = a->parent) {
 		if (a->used[what] >= max) {
+			const bool busy = what == CTX_CHARGE_FILE &&
+					  ctx_account_turns(account)->releasing;
+
 			ctx_account_reap(account);
-			return -EDQUOT;
+			return busy ? -EBUSY : -EDQUOT;
 		}
 	}
 	for (a = account; a; a = a->parent)
@@ -235,18 +238,26 @@ static int ctx_account_try(enum ctx_charge what, struct ctx_account **charged)
 	return err;
 }
 
+/* How long somebody waits for files of his to be let go, which nothing should hold up. */
+#define CTX_ROOM_WAIT	(10 * HZ)
+
+static DECLARE_WAIT_QUEUE_HEAD(ctx_account_roomier);
+
 /*
- * A watch of a context that is done does not count, though a worker may not have got
- * to it. Sleeps.
+ * A watch of a context that is done does not count, though a worker may not have got to
+ * it or to its file; but for a file that is held up. Sleeps.
  */
 int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
 {
 	int err = ctx_account_try(what, charged);
 
-	if (err != -EDQUOT)
+	if (err != -EDQUOT && err != -EBUSY)
 		return err;
 	ctx_watch_flush();
-	return ctx_account_try(what, charged);
+	wait_event_killable_timeout(ctx_account_roomier,
+				    (err = ctx_account_try(what, charged)) != -EBUSY,
+				    CTX_ROOM_WAIT);
+	return err == -EBUSY ? -EDQUOT : err;
 }
 
 void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)
@@ -258,51 +269,26 @@ void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 }
 
-static struct ctx_writes *ctx_account_writes(struct ctx_account *account)
+/* A file of @account is about to be let go. */
+void ctx_account_releasing(struct ctx_account *account)
 {
-	const bool below = account->parent;
-
-	while (account->parent)
-		account = account->parent;
-	return &account->writes[below];
-}
-
-/*
- * Whether a write that may be held up may begin. If not, @parked is kept, to be
- * handed out by ctx_account_write_end().
- */
-bool ctx_account_write_begin(struct ctx_account *account, struct list_head *parked)
-{
-	struct ctx_writes *writes = ctx_account_writes(account);
-	unsigned long flags;
-	bool begins;
-
-	spin_lock_irqsave(&ctx_account_lock, flags);
-	begins = writes->writers < CTX_WRITERS;
-	if (begins)
-		writes->writers++;
-	else
-		list_add_tail(parked, &writes->parked);
-	spin_unlock_irqrestore(&ctx_account_lock, flags);
-	return begins;
-}
-
-/* One has ended: gives the one that begins in its place, or NULL. */
-struct list_head *ctx_account_write_end(struct ctx_account *account)
-{
-	struct ctx_writes *writes = ctx_account_writes(account);
-	struct list_head *next = NULL;
 	unsigned long flags;
 
 	spin_lock_irqsave(&ctx_account_lock, flags);
-	if (list_empty(&writes->parked)) {
-		writes->writers--;
-	} else {
-		next = writes->parked.next;
-		list_del(next);
-	}
+	ctx_account_turns(account)->releasing++;
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
-	return next;
+}
+
+/* ... and has been. */
+void ctx_account_released(struct ctx_account *account)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&ctx_account_lock, flags);
+	ctx_account_turns(account)->releasing--;
+	ctx_account_uncharge_locked(CTX_CHARGE_FILE, account);
+	spin_unlock_irqrestore(&ctx_account_lock, flags);
+	wake_up_all(&ctx_account_roomier);
 }
 
 /* NULL for a context that no process made. */

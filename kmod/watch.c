@@ -15,18 +15,35 @@
 #include "internal.h"
 
 struct ctx_watch {
-	struct ctx_source source;
+	union {
+		struct ctx_source source;
+		struct ctx_release release;	/* once that is detached */
+	};
 	struct ctx_callback cb;
 	struct ctx_account *account;
 	struct ctx *ctx;		/* over: with a reference */
 	struct llist_node over;
 };
 
+static void ctx_watch_released(struct ctx_release *release)
+{
+	kfree(container_of(release, struct ctx_watch, release));
+}
+
 /* In any context but a hard interrupt. */
 static void ctx_watch_free(struct ctx_watch *watch)
 {
-	ctx_source_detach(&watch->source);
-	ctx_account_uncharge(CTX_CHARGE_FILE, watch->account);
+	struct ctx_account *account = watch->account;
+	struct file *file;
+	bool shot;
+
+	if (watch->source.ctx) {
+		file = ctx_source_detach_file(&watch->source, &shot);
+		ctx_release_file(&watch->release, file, account, ctx_watch_released);
+		return;
+	}
+	/* It was never attached. */
+	ctx_account_uncharge(CTX_CHARGE_FILE, account);
 	kfree(watch);
 }
 

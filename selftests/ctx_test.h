@@ -484,8 +484,8 @@ static inline bool wait_unread(int pipe)
 	return must(poll(&pfd, 1, -1) == 1) && must(pfd.revents == POLLERR);
 }
 
-/* Waits until a process sleeps; it must do so without anybody's help. */
-static inline void wait_asleep(pid_t pid)
+/* Waits until a process is in one of these states of proc(5), or gone. */
+static inline void wait_state(pid_t pid, const char *states)
 {
 	char path[64], stat[512], *state;
 	ssize_t len;
@@ -500,10 +500,16 @@ static inline void wait_asleep(pid_t pid)
 			return;
 		stat[len] = '\0';
 		state = strrchr(stat, ')');
-		if (state && strchr("SZ", state[2]))
+		if (state && strchr(states, state[2]))
 			return;
 		sched_yield();
 	}
+}
+
+/* Waits until a process sleeps; it must do so without anybody's help. */
+static inline void wait_asleep(pid_t pid)
+{
+	wait_state(pid, "SZ");
 }
 
 /* One byte through a pipe or socket: how processes wait for each other. */

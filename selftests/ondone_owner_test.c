@@ -6,6 +6,7 @@
 #include "ctx_test.h"
 
 #include <arpa/inet.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -477,6 +478,96 @@ TEST_F(owner, nobody_holds_up_another)
 	close(stall.pipe[1]);
 	close(fd);
 	close(mine);
+	close(ctx);
+}
+
+/* Has @ctx watch the pipe of @from by descriptions that nobody else has. */
+static void watch_alone(struct __test_metadata *_metadata, uid_t user, int ctx, int from, int nr)
+{
+	pid_t pid = spawn();
+	char path[64];
+	int fd;
+
+	if (!pid) {
+		become(user);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", from);
+		while (nr--) {
+			fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+			EXPECT_EQ(0, ctx_watch(ctx, fd, EPOLLPRI, 0));
+			close(fd);
+		}
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+}
+
+/* A pipe that is watched, and then by nobody any more, is closed. */
+static void expect_release(struct __test_metadata *_metadata, int bg)
+{
+	const int ctx = ctx_derive(bg, 0);
+	int pipe[2];
+
+	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
+	EXPECT_EQ(0, ctx_watch(ctx, pipe[0], EPOLLPRI, 0));
+	close(pipe[0]);
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_TRUE(wait_unread(pipe[1]));
+	close(pipe[1]);
+	close(ctx);
+}
+
+/*
+ * The release of a file waits for who has its pipe locked: neither do others wait for
+ * that, nor does what the kernel itself releases.
+ */
+TEST_F(owner, nobody_waits_for_what_another_lets_go)
+{
+	int ctx = ctx_derive(self->bg, 0), kept = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	struct stall stall;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
+	watch_alone(_metadata, self->user, ctx, stall.pipe[0], STALLED);
+	ask(_metadata, self->user, kept, stall.pipe[1], STALLED);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	expect_release(_metadata, self->bg);
+	/* It ends without being done. */
+	close(kept);
+	expect_release(_metadata, self->bg);
+	stall_end(&stall);
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(ctx);
+}
+
+/* What is being let go counts until it is gone, and who has no room waits for that. */
+TEST_F(owner, room_is_waited_for)
+{
+	int ctx = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, 0);
+	struct stall stall;
+	pid_t pid;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
+	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 8);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_EQ(0, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	wait_state(pid, "DZ");
+	stall_end(&stall);
+	EXPECT_EQ(0, reap(pid));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(other);
 	close(ctx);
 }
 
