@@ -235,7 +235,7 @@ static void ctx_debug_clear(void)
 	memset(ctx_reports, 0, sizeof(ctx_reports));
 }
 
-/* Under kernel_param_lock(). What is derived before is not known, and what is later is. */
+/* Under kernel_param_lock(). What was derived before is not known, and what is later is. */
 static int ctx_debug_set(const char *text, const struct kernel_param *kp)
 {
 	bool on;
@@ -246,6 +246,11 @@ static int ctx_debug_set(const char *text, const struct kernel_param *kp)
 	if (on) {
 		static_branch_enable(&ctx_debugged);
 		static_branch_inc(&ctx_watched);
+		/*
+		 * Not all places are switched at once: what was derived meanwhile may
+		 * have been released where that was not seen yet.
+		 */
+		ctx_debug_clear();
 		WRITE_ONCE(ctx_table_holds, true);
 		return 0;
 	}
