@@ -81,14 +81,16 @@ static int add(struct ctx *ctx, void *unused)
 	return 0;
 }
 
-/* The first error of all, that of starting them included. */
+/* The first error of all, that of starting them included: the threads' come of it. */
 static int finish(int err)
 {
+	int first;
+
 	if (err)
 		ctx_cancel_cause(ctx_group_ctx(group), err);
-	err = ctx_group_wait(group) ?: err;
+	first = ctx_group_wait(group);
 	ctx_group_put(group);
-	return err;
+	return err ?: first;
 }
 
 static int __init pipeline_init(void)

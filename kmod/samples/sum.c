@@ -118,7 +118,9 @@ static int sum_do(struct sum_job *job, struct ctx_sum *arg)
 		return started;
 	if (!started)
 		started = sum_run(job, arg);
-	err = sum_wait(job) ?: started;
+	err = sum_wait(job);
+	/* What could not be started ends the others. */
+	err = started ?: err;
 	ctx_unlink(&job->ambient);
 	ctx_group_put(job->group);
 	for (i = 0; i < SUM_THREADS; i++)
