@@ -104,27 +104,32 @@ static struct ctx_user *ctx_id_look(struct ctx_id_block *block, unsigned int slo
 	return user && refcount_read(&user->ctx.ref) ? user : NULL;
 }
 
+/* With interrupts off, and each asked about up to 32 levels of user namespaces. */
+#define CTX_ID_LOOKS	8
+
 /*
- * The first one of @block from @id on, with a reference; moves @id past what it saw.
+ * The first of the next few of @block from @id on, with a reference; moves @id past what
+ * it saw.
  * @mine: those only that the current task may open. Whoever may not is not to have a
  * reference for a moment either: with one more, a context cannot be linked.
  */
 static struct ctx_user *ctx_id_pick(struct ctx_id_block *block, u64 *id, bool mine)
 {
 	unsigned int slot = max(*id, block->first) - block->first;
+	const unsigned int end = min_t(unsigned int, slot + CTX_ID_LOOKS, CTX_ID_BLOCK);
 
-	for (; slot < CTX_ID_BLOCK; slot++) {
+	for (; slot < end; slot++) {
 		struct ctx_user *user = ctx_id_look(block, slot);
 
 		if (user && (!mine || !ctx_user_may_open(user)) &&
 		    refcount_inc_not_zero(&user->ctx.ref))
 			return user;
 	}
-	*id = block->first + CTX_ID_BLOCK;
+	*id = block->first + end;
 	return NULL;
 }
 
-/* Looks through one block, for the sake of interrupts. Returns false past the last. */
+/* Looks at a few, for the sake of interrupts. Returns false past the last. */
 static bool ctx_id_step(u64 *id, struct ctx_user **user, bool mine)
 {
 	unsigned long index = *id / CTX_ID_BLOCK;
