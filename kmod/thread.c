@@ -127,25 +127,37 @@ void ctx_thread_cancel(struct ctx_thread *thread)
 }
 EXPORT_SYMBOL_GPL(ctx_thread_cancel);
 
+static bool ctx_thread_is_inside(const struct ctx_thread *thread)
+{
+	return current->flags & PF_KTHREAD && kthread_func(current) == ctx_thread_main &&
+	       kthread_data(current) == thread;
+}
+
 /**
  * ctx_thread_join - wait until a thread has returned
  * @thread: the thread, which nobody else is using; gone when this returns
  *
- * Its context is cancelled then, and with it what the thread left under it.
+ * Its context is cancelled then, and with it what the thread left under it. A thread
+ * that joins itself would wait for ever: that is reported once, and does nothing.
  *
  * Ordering: what the thread's function wrote is visible on return, and to whoever sees
  * what it left under its context done by this (S16).
  *
  * Context: Process; sleeps (S18).
  * Return: what its function returned; for an ERR_PTR that error, and -EINVAL for
- * NULL.
+ * NULL; -EDEADLK for the thread itself.
  */
 int ctx_thread_join(struct ctx_thread *thread)
 {
 	int result;
 
+	might_sleep();
 	if (IS_ERR_OR_NULL(thread))
 		return thread ? PTR_ERR(thread) : -EINVAL;
+	if (ctx_thread_is_inside(thread)) {
+		pr_warn_once("a thread joins itself: it does not wait there\n");
+		return -EDEADLK;
+	}
 	wait_for_completion(&thread->exited);
 	result = thread->result;
 	ctx_thread_free(thread);

@@ -11,9 +11,62 @@ static const int atomic_key;
 struct script {
 	struct ctx *parent;
 	unsigned int failed;	/* one bit a step */
+	struct ctx_thread *thread;
+	struct ctx_work work;
+	struct ctx_link link;
+	struct ctx_source source;
 };
 
 #define STEP(n, condition)	(script->failed |= (condition) ? 0 : BIT(n))
+
+static const struct ctx_source_ops atomic_ops = {
+	.name = "atomic",
+};
+
+static void bridge_link(struct script *script, struct ctx *c, struct ctx *other)
+{
+	STEP(21, !ctx_link(c, other, &script->link));
+	ctx_unlink(&script->link);
+	STEP(22, !ctx_link(c, other, &script->link));
+	ctx_cancel(other);
+	STEP(23, ctx_err(c) == -ECANCELED);
+	ctx_unlink(&script->link);
+}
+
+static void bridge_source(struct script *script, struct ctx *c)
+{
+	STEP(24, !ctx_source_attach(c, &script->source, &atomic_ops));
+	STEP(25, ctx_source_detach(&script->source));
+	STEP(26, !ctx_source_attach(c, &script->source, &atomic_ops));
+	STEP(27, !ctx_source_fire(&script->source, -EIO));
+	STEP(28, ctx_source_detach(&script->source) == !ctx_err(c));
+}
+
+static void bridge_work(struct script *script, struct ctx *c)
+{
+	script->work.ctx = c;
+	STEP(29, ctx_work_queue_delayed(system_wq, &script->work, ktime_set(3600, 0)) == 1 &&
+	     ctx_work_cancel(&script->work));
+}
+
+/* What else there is that ends, or is ended by, a context. */
+static void bridges(struct script *script)
+{
+	struct ctx *c = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	struct ctx *other = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	struct ctx *third = ctx_with_cancel(script->parent, GFP_ATOMIC);
+
+	STEP(16, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(other) && !IS_ERR_OR_NULL(third));
+	if (script->failed)
+		return;
+	ctx_thread_cancel(script->thread);
+	bridge_work(script, third);
+	bridge_source(script, third);
+	bridge_link(script, c, other);
+	ctx_put(c);
+	ctx_put(other);
+	ctx_put(third);
+}
 
 /* Everything that may be called from anywhere. */
 static void everything(void *arg)
@@ -69,20 +122,37 @@ static void everything(void *arg)
 	STEP(17, ctx_err(c) == -ECANCELED);
 	ctx_put(t);
 	ctx_put(c);
+	if (script->thread)
+		bridges(script);
+}
+
+static int until_cancelled_fn(struct ctx *ctx, void *data)
+{
+	return ctx_wait(ctx);
+}
+
+static void never_work_fn(struct ctx *ctx, struct ctx_work *work)
+{
 }
 
 static void run_script(struct kunit *test, void (*where)(struct script *script))
 {
-	struct script script = { .parent = ct_cancel(test, ctx_background()) };
+	struct script *script = kunit_kzalloc(test, sizeof(*script), GFP_KERNEL);
 	int round;
 
+	KUNIT_ASSERT_NOT_NULL(test, script);
+	script->parent = ct_cancel(test, ctx_background());
+	ctx_work_init(&script->work, script->parent, never_work_fn);
 	for (round = 0; round < 20; round++) {
-		where(&script);
-		KUNIT_EXPECT_EQ(test, script.failed, 0U);
+		script->thread = ctx_thread_run(script->parent, until_cancelled_fn, NULL, "atomic");
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, script->thread);
+		where(script);
+		KUNIT_EXPECT_EQ(test, script->failed, 0U);
+		KUNIT_EXPECT_EQ(test, ctx_thread_stop(script->thread), -ECANCELED);
 	}
-	ct_expect_live(test, script.parent);
-	ctx_cancel_sync(script.parent);
-	ctx_put(script.parent);
+	ct_expect_live(test, script->parent);
+	ctx_cancel_sync(script->parent);
+	ctx_put(script->parent);
 }
 
 static void in_process(struct script *script)

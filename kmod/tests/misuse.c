@@ -134,6 +134,34 @@ static void group_waited_for_by_its_own_thread(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ct_said("ctx: ctx_group_wait() called from a thread", ""), 1);
 }
 
+struct self_made {
+	struct ctx_thread *thread;
+	struct completion known;
+};
+
+static int join_myself_fn(struct ctx *ctx, void *data)
+{
+	struct self_made *me = data;
+
+	wait_for_completion(&me->known);
+	return ctx_thread_join(me->thread) == -EDEADLK ? 0 : -EIO;
+}
+
+static void thread_joined_by_itself(struct kunit *test)
+{
+	struct self_made me;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		init_completion(&me.known);
+		me.thread = ctx_thread_run(ctx_background(), join_myself_fn, &me, "self");
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, me.thread);
+		complete(&me.known);
+		KUNIT_EXPECT_EQ(test, ctx_thread_join(me.thread), 0);
+	}
+	KUNIT_EXPECT_EQ(test, ct_said("ctx: a thread joins itself", ""), 1);
+}
+
 static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(s12_a_callback_that_was_forgotten),
 	KUNIT_CASE(s12_a_callback_removed_from_another_context),
@@ -141,6 +169,7 @@ static struct kunit_case misuse_cases[] = {
 	KUNIT_CASE(s5_sync_from_a_callback),
 	KUNIT_CASE(s5_sync_from_an_after_func),
 	KUNIT_CASE(group_waited_for_by_its_own_thread),
+	KUNIT_CASE(thread_joined_by_itself),
 	{ }
 };
 

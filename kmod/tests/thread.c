@@ -325,6 +325,16 @@ static int leave_child_fn(struct ctx *ctx, void *data)
 	return 0;
 }
 
+static void thread_none_is_not_joined(struct kunit *test)
+{
+	ctx_thread_cancel(NULL);
+	ctx_thread_cancel(ERR_PTR(-ENOMEM));
+	KUNIT_EXPECT_EQ(test, ctx_thread_join(NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx_thread_join(ERR_PTR(-ENOMEM)), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, ctx_thread_stop(NULL), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ctx_thread_stop(ERR_PTR(-EAGAIN)), -EAGAIN);
+}
+
 static void thread_context_ends_when_it_is_joined(struct kunit *test)
 {
 	struct ctx *left = NULL;
@@ -350,6 +360,7 @@ static struct kunit_case thread_cases[] = {
 	KUNIT_CASE(thread_leaves_every_wait_when_stopped),
 	KUNIT_CASE(thread_holds_its_context),
 	KUNIT_CASE(thread_context_ends_when_it_is_joined),
+	KUNIT_CASE(thread_none_is_not_joined),
 	{ }
 };
 
