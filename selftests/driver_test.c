@@ -5,8 +5,10 @@
  */
 #include "ctx_test.h"
 
+#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 
 #include "../kmod/tests/driver/driver.h"
 
@@ -67,6 +69,17 @@ static int give_below(fixture_self(driver), __u32 what, int fd, __u32 rights, __
 static int give(fixture_self(driver), __u32 what, __u32 rights, __u32 flags)
 {
 	return give_below(self, what, -1, rights, flags);
+}
+
+static int give_ambient_of(fixture_self(driver), pid_t pid)
+{
+	self->arg = (struct ctx_driver_arg){
+		.fd = -1,
+		.rights = CTX_RIGHT_OBSERVE,
+		.what = CTX_DRIVER_AMBIENT,
+		.count = pid,
+	};
+	return ctx_request(self->dev, CTX_DRIVER_GIVE, &self->arg);
 }
 
 /* The cause of what the driver keeps: 0 while it is live. */
@@ -525,6 +538,19 @@ TEST_F(driver, finds_what_its_caller_runs_under)
 		child_exit();
 	}
 	EXPECT_EQ(0, reap(pid));
+	/* And that of somebody else. */
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(1, write(procs, "0", 1));
+		kill(getpid(), SIGSTOP);
+		child_exit();
+	}
+	EXPECT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+	fd = give_ambient_of(self, pid);
+	EXPECT_EQ(ctx_id(ctx), ctx_id(fd));
+	close(fd);
+	kill(pid, SIGCONT);
+	EXPECT_EQ(0, reap(pid));
 	/* A context of the kernel's can be bound as well. */
 	fd = give(self, CTX_DRIVER_CANCEL, RIGHTS_ALL, 0);
 	EXPECT_EQ(0, ctx_bind(fd, procs));
@@ -541,6 +567,186 @@ TEST_F(driver, finds_what_its_caller_runs_under)
 	close(fd);
 	close(procs);
 	close(ctx);
+}
+
+/* ctx_cancel_on_file(): what is watched, and what makes it ready */
+FIXTURE(on_file) {
+	struct _test_data_driver driver;
+	int fd;
+	int other;
+	pid_t pid;
+};
+
+static bool make_eventfd(fixture_self(on_file))
+{
+	self->fd = eventfd(0, EFD_CLOEXEC);
+	self->other = dup(self->fd);
+	return self->fd >= 0;
+}
+
+static bool make_pipe(fixture_self(on_file))
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return false;
+	self->fd = fds[0];
+	self->other = fds[1];
+	return true;
+}
+
+static bool make_timerfd(fixture_self(on_file))
+{
+	self->fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	self->other = dup(self->fd);
+	return self->fd >= 0;
+}
+
+static bool make_pidfd(fixture_self(on_file))
+{
+	self->pid = spawn();
+	if (!self->pid)
+		for (;;)
+			pause();
+	self->fd = syscall(SYS_pidfd_open, self->pid, 0);
+	self->other = -1;
+	return self->fd >= 0;
+}
+
+static bool make_socket(fixture_self(on_file))
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	self->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	self->other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return !bind(self->fd, (struct sockaddr *)&address, len) &&
+	       !getsockname(self->fd, (struct sockaddr *)&address, &len) &&
+	       !connect(self->other, (struct sockaddr *)&address, len);
+}
+
+static bool write_one(fixture_self(on_file))
+{
+	const __u64 one = 1;
+
+	return write(self->other, &one, sizeof(one)) == sizeof(one);
+}
+
+static bool go_off(fixture_self(on_file))
+{
+	const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
+
+	return !timerfd_settime(self->other, 0, &at_once, NULL);
+}
+
+static bool die(fixture_self(on_file))
+{
+	return !kill(self->pid, SIGKILL);
+}
+
+FIXTURE_VARIANT(on_file) {
+	bool (*make)(fixture_self(on_file));
+	bool (*trigger)(fixture_self(on_file));
+};
+
+FIXTURE_VARIANT_ADD(on_file, eventfd) {
+	.make = make_eventfd,
+	.trigger = write_one,
+};
+
+FIXTURE_VARIANT_ADD(on_file, pipe) {
+	.make = make_pipe,
+	.trigger = write_one,
+};
+
+FIXTURE_VARIANT_ADD(on_file, timerfd) {
+	.make = make_timerfd,
+	.trigger = go_off,
+};
+
+FIXTURE_VARIANT_ADD(on_file, pidfd) {
+	.make = make_pidfd,
+	.trigger = die,
+};
+
+FIXTURE_VARIANT_ADD(on_file, socket) {
+	.make = make_socket,
+	.trigger = write_one,
+};
+
+FIXTURE_SETUP(on_file)
+{
+	driver_setup(_metadata, &self->driver, NULL);
+	ASSERT_TRUE(variant->make(self));
+}
+
+FIXTURE_TEARDOWN(on_file)
+{
+	close(self->fd);
+	close(self->other);
+	if (self->pid) {
+		kill(self->pid, SIGKILL);
+		reap(self->pid);
+	}
+	driver_teardown(_metadata, &self->driver, NULL);
+}
+
+static int on_file(struct _test_data_driver *driver, int fd)
+{
+	driver->arg = (struct ctx_driver_arg){ .fd = fd, .flags = POLLIN, .cause = -EIO };
+	return ctx_request(driver->dev, CTX_DRIVER_ON_FILE, &driver->arg);
+}
+
+static int off_file(struct _test_data_driver *driver)
+{
+	driver->arg = (struct ctx_driver_arg){};
+	return ctx_request(driver->dev, CTX_DRIVER_OFF_FILE, &driver->arg);
+}
+
+/* It is kept open meanwhile, and fires once. */
+TEST_F(on_file, fires)
+{
+	ASSERT_EQ(0, on_file(&self->driver, self->fd));
+	close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, kept(&self->driver));
+	EXPECT_TRUE(variant->trigger(self));
+	while (!kept(&self->driver))
+		sched_yield();
+	EXPECT_EQ(EIO, kept(&self->driver));
+	EXPECT_EQ(0, off_file(&self->driver));
+}
+
+TEST_F(on_file, is_detached)
+{
+	ASSERT_EQ(0, on_file(&self->driver, self->fd));
+	EXPECT_EQ(1, off_file(&self->driver));
+	EXPECT_TRUE(variant->trigger(self));
+	EXPECT_EQ(0, kept(&self->driver));
+}
+
+/* What is ready already fires at once, and is to be detached all the same. */
+TEST_F(on_file, is_ready)
+{
+	EXPECT_TRUE(variant->trigger(self));
+	ASSERT_EQ(1, poll_events(self->fd, POLLIN, -1) == POLLIN);
+	ASSERT_EQ(0, on_file(&self->driver, self->fd));
+	EXPECT_EQ(EIO, kept(&self->driver));
+	EXPECT_EQ(0, off_file(&self->driver));
+}
+
+/* The driver had the last reference on it. */
+TEST_F(driver, lets_go_of_a_file)
+{
+	int pipe[2];
+
+	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
+	ASSERT_EQ(0, on_file(self, pipe[0]));
+	close(pipe[0]);
+	EXPECT_EQ(1, off_file(self));
+	EXPECT_TRUE(wait_unread(pipe[1]));
+	close(pipe[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -6,12 +6,15 @@
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/ctx.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/irqflags.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pid.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
@@ -109,13 +112,19 @@ static struct ctx *driver_make_below(struct ctx *parent, const struct ctx_driver
 }
 
 /* As in an interrupt: whatever it would take, lockdep sees. */
-static struct ctx *driver_ambient(void)
+static struct ctx *driver_ambient(pid_t nr)
 {
-	struct ctx *ctx;
+	struct pid *pid = nr ? find_get_pid(nr) : get_task_pid(current, PIDTYPE_PID);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	struct ctx *ctx = ERR_PTR(-ESRCH);
 
+	put_pid(pid);
+	if (!task)
+		return ctx;
 	local_irq_disable();
-	ctx = ctx_of_task(current);
+	ctx = ctx_of_task(task);
 	local_irq_enable();
+	put_task_struct(task);
 	return ctx;
 }
 
@@ -129,7 +138,7 @@ static struct ctx *driver_make(const struct ctx_driver_arg *arg)
 	case CTX_DRIVER_TODO:
 		return ctx_todo();
 	case CTX_DRIVER_AMBIENT:
-		return driver_ambient();
+		return driver_ambient(arg->count);
 	case CTX_DRIVER_NULL:
 		return NULL;
 	case CTX_DRIVER_ERROR:
@@ -171,6 +180,24 @@ static long driver_end(struct ctx_driver_arg *arg)
 	mutex_lock(&driver_lock);
 	err = ctx_cancel_cause(driver_kept, arg->cause);
 	mutex_unlock(&driver_lock);
+	return err;
+}
+
+static struct ctx_source driver_source;
+
+static long driver_on_file(struct ctx_driver_arg *arg)
+{
+	struct ctx *ctx = ctx_with_cancel(ctx_background(), GFP_KERNEL);
+	struct file *file = fget(arg->fd);
+	long err = file ? PTR_ERR_OR_ZERO(ctx) : -EBADF;
+
+	if (!err)
+		err = ctx_cancel_on_file(ctx, file, (__force __poll_t)arg->flags, arg->cause,
+					 &driver_source);
+	if (file)
+		fput(file);
+	if (!IS_ERR(ctx))
+		driver_keep(ctx);
 	return err;
 }
 
@@ -242,6 +269,10 @@ static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
 		return 0;
 	case CTX_DRIVER_WORKERS:
 		return driver_workers();
+	case CTX_DRIVER_ON_FILE:
+		return driver_on_file(arg);
+	case CTX_DRIVER_OFF_FILE:
+		return ctx_source_detach(&driver_source);
 	}
 	return -ENOTTY;
 }
@@ -278,6 +309,7 @@ module_init(test_driver_init);
 static void __exit test_driver_exit(void)
 {
 	misc_deregister(&driver_device);
+	ctx_source_detach(&driver_source);
 	driver_keep(NULL);
 }
 module_exit(test_driver_exit);

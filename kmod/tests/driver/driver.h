@@ -17,7 +17,7 @@ enum ctx_driver_what {
 	CTX_DRIVER_CHAIN,	/* of @count with_cancel */
 	CTX_DRIVER_SHADOW,	/* a value under the very key that @fd's value has */
 	CTX_DRIVER_SAME,	/* that of @fd itself */
-	CTX_DRIVER_AMBIENT,	/* what the caller runs under */
+	CTX_DRIVER_AMBIENT,	/* what the caller runs under, or the process @count */
 	CTX_DRIVER_NULL,
 	CTX_DRIVER_ERROR,
 };
@@ -44,5 +44,10 @@ struct ctx_driver_arg {
 #define CTX_DRIVER_DROP		_IOWR('d', 6, struct ctx_driver_arg)
 /* Whether the kernel's workers act for themselves: -EPERM if one acts for somebody else */
 #define CTX_DRIVER_WORKERS	_IOWR('d', 7, struct ctx_driver_arg)
+
+/* Has a new context, which it keeps, cancelled on the file @fd: @flags (events), @cause */
+#define CTX_DRIVER_ON_FILE	_IOWR('d', 8, struct ctx_driver_arg)
+/* Takes that away: what ctx_source_detach() gave */
+#define CTX_DRIVER_OFF_FILE	_IOWR('d', 9, struct ctx_driver_arg)
 
 #endif /* _CTX_TESTS_DRIVER_H */
