@@ -106,7 +106,12 @@ FILENAME !~ /pairs$/ || /^#/ || NF == 0 {
 		lacking = lacking missing
 		next
 	}
-	ratio = peer_value ? value / peer_value : 0
+	if (!peer_value) {
+		print "nothing to compare with: " $0
+		wrong = 1
+		next
+	}
+	ratio = value / peer_value
 	if (match(bar, / if [0-9]+ CPUs$/)) {
 		wanted = substr(bar, RSTART + 4) + 0
 		bar = cpus < wanted ? "-" : substr(bar, 1, RSTART - 1)

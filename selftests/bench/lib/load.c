@@ -68,7 +68,7 @@ void load_measure(const char *name, const char *unit, int64_t value)
 /* The time of a step, as a whole and for each of the contexts. */
 void load_per_each(const char *name, int64_t ns, long n)
 {
-	printf("bench: %s.total ms %" PRId64 "\n", name, ns / 1000000);
+	printf("bench: %s.total ns %" PRId64 "\n", name, ns);
 	printf("bench: %s ns %.1f\n", name, (double)ns / n);
 	fflush(stdout);
 }

@@ -70,7 +70,7 @@ static void load_step(const struct load_forest *forest, const char *step, u64 st
 {
 	const u64 took = ktime_get_ns() - start;
 
-	load_measure("ms", div_u64(took, NSEC_PER_MSEC), "%s.%s.total", forest->name, step);
+	load_measure("ns", took, "%s.%s.total", forest->name, step);
 	pr_info("bench: %s.%s ns %llu.%llu\n", forest->name, step, div64_u64(took, n),
 		div64_u64(took * 10, n) % 10);
 }
