@@ -200,7 +200,7 @@ struct tor_node *tor_derive(struct tor_actor *actor, struct tor_world *world,
 	ctx = tor_make(actor, node, parent ? parent->ctx : ctx_background(),
 		       parent ? parent->effective : KTIME_MAX);
 	TOR_CHECK(&actor->place, "S2", ctx && PTR_ERR_OR_ZERO(ctx) % ENOMEM == 0,
-		  "a derivation returned %ld", PTR_ERR(ctx));
+		  "a derivation returned %pe", ctx);
 	if (IS_ERR_OR_NULL(ctx))
 		return NULL;
 	node->ctx = ctx;
