@@ -108,6 +108,7 @@ static void pollee_close(struct kunit *test, struct pollee *pollee)
 		KUNIT_EXPECT_FALSE(test, pollee->heads[i] && pollee_is_polled(pollee, i));
 	fput(pollee->file);
 	ct_wait_for(test, &closed);
+	pollee->closed = NULL;
 	for (i = 0; i < pollee->queues; i++)
 		kfree(pollee->heads[i]);
 }
