@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* S2: every allocation can fail, and nothing is linked or lost then. */
+#include <linux/workqueue.h>
+
 #include "test.h"
 
 #ifdef CONFIG_FAULT_INJECTION
@@ -109,11 +111,11 @@ static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *t
 	enum { N = 150 };
 	static const char keys[N + 1];
 	struct ctx *node[N];
-	unsigned int nth, failures;
+	unsigned int nth, failures = 1;
 	int from, until, i, k, bad = 0;
 
-	/* The first allocation is that of the context itself. */
-	for (nth = 2; nth < 4; nth++) {
+	/* The first allocation is that of the context itself; then until there are no more. */
+	for (nth = 2; failures && nth < 100; nth++) {
 		failures = 0;
 		for (from = 0; from < N; from += 3) {
 			until = from + 1 + from % 17;
@@ -124,15 +126,17 @@ static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *t
 						   &keys[i], &node[i]);
 				failures += i >= from && i < until && !ct_fail_end();
 			}
-			for (i = 0; i < N; i += 7)
+			for (i = N - 1; i >= 0; i -= 25)
 				for (k = 0; k <= N; k++)
 					bad += ctx_value(node[i], &keys[k]) !=
 					       (k <= i ? &node[k] : NULL);
 			for (i = N; i--; )
 				ctx_put(node[i]);
 		}
-		KUNIT_EXPECT_GT(test, failures, 0U);
 	}
+	/* The index, and its table. */
+	KUNIT_EXPECT_GE(test, nth, 5U);
+	KUNIT_EXPECT_EQ(test, failures, 0U);
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
@@ -270,6 +274,87 @@ static void s3_cancelling_needs_no_memory(struct kunit *test)
 	}
 }
 
+/* What a call gives when its first allocation fails, should it have one. */
+#define starved(call)			\
+({					\
+	ct_fail_from(1);		\
+	typeof(call) __ret = (call);	\
+	ct_fail_end();			\
+	__ret;				\
+})
+
+static void source_detach(struct ctx_source *source)
+{
+}
+
+static const struct ctx_source_ops source_ops = {
+	.name = "starved",
+	.detach = source_detach,
+};
+
+static void work_fn(struct ctx *ctx, struct ctx_work *work)
+{
+}
+
+static void s2_asking_needs_no_memory(struct kunit *test)
+{
+	struct ctx *c = ct_hour(test, ctx_background());
+	struct ctx *v = ct_value(test, c, test, test);
+	struct ctx_origin origin;
+	ktime_t deadline;
+	char path[64];
+
+	KUNIT_EXPECT_PTR_EQ(test, starved(ctx_get(v)), v);
+	KUNIT_EXPECT_PTR_EQ(test, starved(ctx_value(v, test)), (void *)test);
+	KUNIT_EXPECT_NOT_NULL(test, starved(ctx_done(v)));
+	KUNIT_EXPECT_TRUE(test, starved(ctx_deadline(v, &deadline)));
+	KUNIT_EXPECT_EQ(test, starved(ctx_err(v)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_cause(v)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_origin(v, &origin)), -EAGAIN);
+	KUNIT_EXPECT_GT(test, starved(ctx_describe(v, path, sizeof(path))), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_wait_timeout(v, 0)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_sleep(v, ct_us(1))), 0);
+	KUNIT_EXPECT_PTR_EQ(test, starved(ctx_of_task(current)), ctx_background());
+	KUNIT_EXPECT_EQ(test, starved(ctx_cancel_cause(c, -EIO)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_wait(v)), -ECANCELED);
+	KUNIT_EXPECT_EQ(test, starved(ctx_origin(v, &origin)), 0);
+	KUNIT_EXPECT_PTR_EQ(test, origin.ctx, c);
+	ctx_put(v);
+	ctx_put(v);
+	ctx_put(c);
+}
+
+/* Their storage is the caller's. */
+static void s15_attaching_needs_no_memory(struct kunit *test)
+{
+	const ktime_t hour = ms_to_ktime(3600 * MSEC_PER_SEC);
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx *other = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct ct_probe probe;
+	struct ctx_link link;
+	struct ctx_work *work = kunit_kzalloc(test, sizeof(*work), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, work);
+	ct_probe_init(&probe);
+	ctx_work_init(work, c, work_fn);
+	KUNIT_EXPECT_EQ(test, starved(ctx_link(c, other, &link)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_source_attach(c, &source, &source_ops)), 0);
+	KUNIT_EXPECT_EQ(test, starved(ctx_callback_add(c, &probe.cb, ct_probe_fn)), 0);
+	KUNIT_EXPECT_TRUE(test, starved(ctx_callback_remove_sync(c, &probe.cb)));
+	KUNIT_EXPECT_EQ(test, starved(ctx_work_queue_delayed(system_wq, work, hour)), 1);
+	KUNIT_EXPECT_TRUE(test, starved(ctx_work_cancel_sync(work)));
+	KUNIT_EXPECT_EQ(test, starved(ctx_work_queue(system_wq, work)), 1);
+	ctx_work_cancel_sync(work);
+	KUNIT_EXPECT_EQ(test, starved(ctx_source_fire(&source, -EREMOTE)), 0);
+	ct_wait_done(test, c, -ECANCELED);
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), -EREMOTE);
+	starved(ctx_source_detach(&source));
+	ctx_unlink(&link);
+	ctx_put(other);
+	ctx_put(c);
+}
+
 static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(s2_derivation_without_memory_is_enomem),
 	KUNIT_CASE(s2_passed_deadlines_without_memory_are_enomem),
@@ -278,6 +363,8 @@ static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(thread_run_without_memory_is_enomem),
 	KUNIT_CASE(group_without_memory_is_enomem),
 	KUNIT_CASE(s3_cancelling_needs_no_memory),
+	KUNIT_CASE(s2_asking_needs_no_memory),
+	KUNIT_CASE(s15_attaching_needs_no_memory),
 	{ }
 };
 
