@@ -4,6 +4,7 @@
  * fails in turn, by ctx_begin.ko. It is refused with an errno, and nothing is left of it.
  * On a kernel that cannot make allocations fail each simply succeeds at once.
  */
+#include "ctx_fail.h"
 #include "ctx_test.h"
 
 #include <dirent.h>
@@ -11,7 +12,6 @@
 
 #define NTH		"/sys/module/ctx_begin/parameters/nth"
 #define LEFT		"/sys/module/ctx_begin/parameters/left"
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define SLABS		"/sys/kernel/slab/"
 #define REFCNT		"/sys/module/ctx/refcnt"
 #define CGROUP		"/sys/fs/cgroup/ctx_begin_test"
@@ -137,9 +137,8 @@ static bool is_itself(const struct _fixture_variant_begin *variant)
 
 FIXTURE_SETUP(begin)
 {
-	self->injects = !access("/proc/self/fail-nth", F_OK);
-	write_file(FAILSLAB "ignore-gfp-wait", "N");
-	write_file(FAILSLAB "verbose", "0");
+	self->injects = !access(FAIL_NTH, F_OK);
+	fail_quietly();
 	unload("ctx_begin");
 	ASSERT_EQ(0, load("ctx_begin"));
 	if (is_loaded(variant->module))
@@ -158,8 +157,7 @@ FIXTURE_TEARDOWN(begin)
 		EXPECT_EQ(0, unload(variant->module));
 		EXPECT_EQ(0, read_number(REFCNT));
 	}
-	write_file(FAILSLAB "ignore-gfp-wait", "Y");
-	write_file(FAILSLAB "verbose", "2");
+	fail_as_before();
 }
 
 /* Nothing of it is there, nor of what it had of ctx. */

@@ -3,6 +3,7 @@
  * Contexts that a driver takes from processes by their descriptors, and that it gives
  * out. The driver is ctx_driver.ko, which comes and goes with each test.
  */
+#include "ctx_fail.h"
 #include "ctx_test.h"
 
 #include <netinet/in.h>
@@ -747,6 +748,39 @@ TEST_F(driver, lets_go_of_a_file)
 	EXPECT_EQ(1, off_file(self));
 	EXPECT_TRUE(wait_unread(pipe[1]));
 	close(pipe[1]);
+}
+
+/* Returns whether the @nth of what takes memory was there to fail. */
+static bool lets_go(struct _test_data_driver *driver, int nth_fd, int nth)
+{
+	bool failed;
+	int pipe[2];
+
+	must(pipe2(pipe, O_CLOEXEC) == 0);
+	must(on_file(driver, pipe[0]) == 0);
+	close(pipe[0]);
+	fail_from(nth_fd, nth);
+	off_file(driver);
+	failed = fail_end(nth_fd);
+	/* If the request was not heard. */
+	off_file(driver);
+	must(wait_unread(pipe[1]));
+	close(pipe[1]);
+	return failed;
+}
+
+/* Without memory for the worker's, it goes by the kernel's own. */
+TEST_F(driver, lets_go_of_a_file_without_memory)
+{
+	int nth_fd = open(FAIL_NTH, O_RDWR | O_CLOEXEC), nth = 1;
+
+	fail_quietly();
+	while (lets_go(self, nth_fd, nth))
+		nth++;
+	/* One of them is no copy of the request. */
+	EXPECT_EQ(nth_fd >= 0, nth > 3);
+	fail_as_before();
+	close(nth_fd);
 }
 
 TEST_HARNESS_MAIN
