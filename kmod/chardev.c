@@ -435,13 +435,16 @@ static long ctx_ioc_cancel(struct ctx_file *cf, union ctx_arg *arg)
 	return 0;
 }
 
+static u64 ctx_parent_id(const struct ctx *ctx)
+{
+	return ctx->parent ? ctx_user_id(ctx->parent) : 0;
+}
+
 static void ctx_fill_maker(const struct ctx_user *user, struct ctx_ioc_info *info)
 {
 	info->id = ctx_user_id(&user->ctx);
-	info->parent_id = ctx_user_id(user->ctx.parent);
 	info->owner_uid = from_kuid_munged(current_user_ns(), user->owner);
 	info->creator_pid = ctx_pid_nr(user->creator, task_active_pid_ns(current));
-	info->depth = user->depth;
 	info->info_flags |= user->keep ? CTX_INFO_KEEP : 0;
 	memcpy(info->creator_comm, user->creator_comm, sizeof(info->creator_comm));
 }
@@ -470,6 +473,8 @@ static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
 	memset(info, 0, sizeof(*info));
 	info->size = size;
 	info->rights = cf->rights;
+	info->parent_id = ctx_parent_id(cf->ctx);
+	info->depth = ctx_user_depth(cf->ctx);
 	if (user) {
 		ctx_fill_maker(user, info);
 		ctx_on_done_fill(user, info);
@@ -741,7 +746,7 @@ static void ctx_file_show_fdinfo(struct seq_file *m, struct file *file)
 	const struct ctx_file *cf = file->private_data;
 
 	seq_printf(m, "ctx-id:\t%llu\n", ctx_user_id(cf->ctx));
-	seq_printf(m, "ctx-parent:\t%llu\n", cf->ctx->parent ? ctx_user_id(cf->ctx->parent) : 0);
+	seq_printf(m, "ctx-parent:\t%llu\n", ctx_parent_id(cf->ctx));
 	ctx_show_rights(m, cf->rights);
 	if (!(cf->rights & CTX_RIGHT_OBSERVE))
 		return;

@@ -322,28 +322,35 @@ static struct user_namespace *ctx_user_ns_get(void)
 }
 
 /*
- * How deep a child of @parent is. What the kernel derived in between counts, too;
- * there is no end of it that needs to be looked for.
+ * How many contexts @ctx is from the root. What the kernel derived in between counts,
+ * too; there is no end of it that needs to be looked for, so for what is too deep to be
+ * derived from it may be less, but no less than @max.
  */
-static u32 ctx_child_depth(const struct ctx *parent, u32 max)
+static u32 ctx_depth_within(const struct ctx *ctx, u32 max)
 {
-	u32 depth = 1;
+	u32 depth = 0;
 
-	for (; !ctx_is_root(parent) && depth <= max; parent = parent->parent, depth++)
-		if (parent->kind & CTX_F_USER)
-			return depth + ctx_user_of(parent)->depth;
+	for (; !ctx_is_root(ctx) && depth < max; ctx = ctx->parent, depth++)
+		if (ctx->kind & CTX_F_USER)
+			return depth + ctx_user_of(ctx)->depth;
 	return depth;
+}
+
+/* For those who ask. Of what the kernel derived, not beyond what a process could. */
+u32 ctx_user_depth(const struct ctx *ctx)
+{
+	return ctx_depth_within(ctx, max(READ_ONCE(max_depth), 1U));
 }
 
 /* What a child of @parent is charged, numbered and called. */
 static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 {
 	const u32 max = READ_ONCE(max_depth);
-	const u32 depth = ctx_child_depth(parent, max);
+	const u32 depth = ctx_depth_within(parent, max);
 	struct ctx_user *user;
 	int err;
 
-	if (depth > max)
+	if (depth >= max)
 		return ERR_PTR(-ELOOP);
 	user = kmem_cache_alloc(ctx_user_cache, GFP_KERNEL);
 	if (!user)
@@ -358,7 +365,7 @@ static struct ctx_user *ctx_user_alloc(struct ctx *parent)
 	user->creator = ctx_pid_take(current);
 	user->owner = current_euid();
 	user->ns = ctx_user_ns_get();
-	user->depth = depth;
+	user->depth = depth + 1;
 	user->keep = false;
 	atomic_set(&user->cancellers, 0);
 	memcpy(user->creator_comm, current->comm, sizeof(user->creator_comm));

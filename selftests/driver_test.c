@@ -197,7 +197,7 @@ TEST_F(driver, gives_a_context)
 	EXPECT_EQ(0, info.id);
 	EXPECT_EQ(0, info.parent_id);
 	EXPECT_EQ(0, info.creator_pid);
-	EXPECT_EQ(0, info.depth);
+	EXPECT_EQ(1, info.depth);
 	EXPECT_EQ(CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE, info.rights);
 	EXPECT_EQ(-EPERM, ctx_cancel(fd, 0));
 	EXPECT_STREQ("(error)", ctx_get(fd, "k"));
@@ -482,7 +482,28 @@ TEST_F(driver, can_be_linked_to)
 	}
 }
 
-/* Through a driver is no way around the bound. */
+/* It has no number, but is not Background, which is at depth 0. */
+TEST_F(driver, tells_where_it_is)
+{
+	int ctx = ctx_derive(self->bg, 0), child = ctx_derive(ctx, 0), fd;
+	struct ctx_ioc_info info;
+
+	fd = give_below(self, CTX_DRIVER_VALUE, child, RIGHTS_UNCANCELABLE, 0);
+	EXPECT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(0, info.id);
+	EXPECT_EQ(ctx_id(child), info.parent_id);
+	EXPECT_EQ(3, info.depth);
+	close(fd);
+	fd = give(self, CTX_DRIVER_TODO, CTX_RIGHT_OBSERVE, 0);
+	EXPECT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(0, info.parent_id);
+	EXPECT_EQ(0, info.depth);
+	close(fd);
+	close(child);
+	close(ctx);
+}
+
+/* Through a driver is no way around the bound, beyond which nobody counts. */
 TEST_F(driver, depth)
 {
 	long long max = read_number(MAX_DEPTH);
@@ -503,6 +524,8 @@ TEST_F(driver, depth)
 	EXPECT_EQ(0, ctx_info(child, &info));
 	EXPECT_EQ(max, info.depth);
 	EXPECT_EQ(-ELOOP, ctx_derive(child, 0));
+	EXPECT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(max - 1, info.depth);
 	close(fd);
 	fd = give_below(self, CTX_DRIVER_CANCEL, child, RIGHTS_ALL, 0);
 	ASSERT_LE(0, fd);
@@ -515,6 +538,8 @@ TEST_F(driver, depth)
 	fd = ctx_request(self->dev, CTX_DRIVER_GIVE, &self->arg);
 	ASSERT_LE(0, fd);
 	EXPECT_EQ(-ELOOP, ctx_derive(fd, 0));
+	EXPECT_EQ(0, ctx_info(fd, &info));
+	EXPECT_EQ(max, info.depth);
 	close(fd);
 }
 

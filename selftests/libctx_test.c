@@ -15,10 +15,12 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
 #include "libctx.c"	/* here, one file is one program */
+#include "../kmod/tests/driver/driver.h"
 
 #define CGROUP		"/sys/fs/cgroup/ctx_libctx_test"
 
@@ -455,6 +457,46 @@ TEST_F(lib, ambient)
 	close(procs);
 	while (rmdir(CGROUP))
 		ASSERT_EQ(EBUSY, errno);
+}
+
+/* A driver's own context, which has no number: what it gives is done with EIO. */
+static int bind_to_a_drivers(int procs, int dev)
+{
+	struct ctx_driver_arg give = {
+		.fd = -1,
+		.rights = CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE,
+		.what = CTX_DRIVER_CANCEL,
+	}, end = { .cause = -EIO };
+	int fd = ioctl(dev, CTX_DRIVER_GIVE, &give), err;
+
+	err = ctx_bind(fd, procs) || ioctl(dev, CTX_DRIVER_END, &end);
+	close(fd);
+	return err;
+}
+
+TEST_F(lib, ambient_of_a_driver)
+{
+	int module = open("/modules/ctx_driver.ko", O_RDONLY | O_CLOEXEC);
+	int procs, dev, status;
+	pid_t pid;
+
+	ASSERT_EQ(0, syscall(SYS_finit_module, module, "", 0));
+	close(module);
+	dev = open("/dev/ctx_driver", O_RDWR | O_CLOEXEC);
+	rmdir(CGROUP);
+	ASSERT_EQ(0, mkdir(CGROUP, 0755));
+	procs = open(CGROUP "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+	EXPECT_EQ(0, bind_to_a_drivers(procs, dev));
+	pid = fork();
+	if (!pid)
+		_exit(look_around(0));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	close(procs);
+	close(dev);
+	while (rmdir(CGROUP))
+		ASSERT_EQ(EBUSY, errno);
+	EXPECT_EQ(0, syscall(SYS_delete_module, "ctx_driver", O_NONBLOCK));
 }
 
 /* Many threads at once, each with its own. */

@@ -157,7 +157,8 @@ struct ctx_ioc_cancel {
  * @size: sizeof(struct ctx_ioc_info); the rest need not be initialised, but what
  *	lies beyond the kernel's own size must be 0
  * @flags: 0 on entry
- * @id: this context's number, never given to another; 0 for Background
+ * @id: this context's number, never given to another; 0 for Background, and where no
+ *	process made it, but a driver gave it out
  * @parent_id: its parent's; 0 if that is Background or was not made by a process
  * @origin_id: done: the context that was cancelled or ran out of time: this
  *	one, one above it, or 0 if no process made it
@@ -171,7 +172,8 @@ struct ctx_ioc_cancel {
  * @owner_uid: the user who made it, as the caller's user namespace sees him
  * @creator_pid: the process that made it, as above
  * @rights: CTX_RIGHT_* of this descriptor
- * @depth: contexts from the root: 1 for a child of Background
+ * @depth: contexts from the root: 0 for Background alone, 1 for a child of it; below
+ *	a long line of a driver's own perhaps less, but no less than max_depth
  * @info_flags: CTX_INFO_*
  * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq", or
  *	what was watched: "pidfd", "eventfd", "timerfd", "pipe", "socket"
