@@ -14,6 +14,7 @@
 dir=$(mktemp -d)
 lib=$(dirname "$0")/lib
 result=$dir/result
+driven=/sys/fs/cgroup/ctx_verbs_test
 PATH=$PATH:$lib
 # shellcheck source=lib/cases.sh
 . "$lib/cases.sh"
@@ -472,13 +473,63 @@ info_json()
 	expect 125 'background has nothing to tell' ctx info -j -f 5 5<> /dev/ctx
 }
 
+# Of one that was handed down nothing else is asked: so it may be anybody's.
+info_json_of_others()
+{
+	hold_them cancel || return
+	run_it sh -c 'ctx run -q su -s /bin/sh nobody -c "ctx info -j" | json'
+	has '^0.user="root"$' && has '^0.kind="with_value"$' && has '^0.depth=2$' && ! has '^1' ||
+		show "root's, for another" || return
+	expect 125 "^ctx: context $id1 is another user's$" \
+		su -s /bin/sh nobody -c "ctx info -j $id1"
+}
+
 # Where CTX_FD was lost: the context that the cgroup is bound to, but not its values.
 info_of_cgroup()
 {
 	expect 0 'depth     2' ctx run -g -- env -u CTX_FD ctx info && has '^rights    derive observe$' &&
 		expect 0 'depth     2' ctx run -g -- env CTX_FD=99 ctx info || return
-	expect 125 'does not let its values be read' ctx run -g -- env -u CTX_FD ctx get ctx.run &&
+	expect 125 '^ctx: the context of this cgroup does not let its values be read' \
+		ctx run -g -- env -u CTX_FD ctx get ctx.run &&
 		expect 0 '^ctx$' ctx run -g -- ctx get ctx.run
+}
+
+# driven COMMAND...: under a context of a driver's own.
+driven()
+{
+	insmod /modules/ctx_driver.ko || return
+	command driven "$driven" "$@"
+}
+
+driven_ends()
+{
+	until rmdir "$driven"; do :; done 2> /dev/null
+	rmmod ctx_driver
+}
+
+# One that is no process's has no number, but is not Background.
+info_of_a_drivers()
+{
+	expect 0 "^context   the kernel's, without a number$" driven ctx info &&
+		has '^state     live$' && has '^parent    background$' && has '^depth     1$' &&
+		has '^rights    derive observe$' && has '^path      background.with_cancel$' &&
+		! has '^creator' || show "info"
+	failure=$?
+	driven_ends && [ $failure = 0 ] || return
+	run_it driven sh -c 'ctx info -j | json'
+	driven_ends
+	has '^0.id=null$' && has '^0.depth=1$' && has '^0.user=null$' && has '^0.command=null$' ||
+		show "JSON" || return
+	expect 125 "^ctx: this runs under a context of the kernel's, without a number" \
+		driven ctx cancel --tree
+	failure=$?
+	driven_ends && [ $failure = 0 ] || return
+	# What is made there is below it.
+	expect 0 '^parent    made by no process$' driven ctx run -f sh -c '
+		ctx info "$(ctx info | sed -n "s/^parent *context //p")"' && has '^depth     2$'
+	failure=$?
+	driven_ends
+	return $failure
 }
 
 info_errors()
@@ -560,6 +611,16 @@ wait_for_all()
 	read -r line <&3
 	output=$line
 	wait $! && has "^context $id2 was" || show "all"
+}
+
+# ... which is what CTX_FD names, and what the cgroup is bound to.
+wait_for_all_but_ours()
+{
+	expect 0 '^$' ctx run -g -- env -u CTX_FD ctx wait -a -t 1ms &&
+		expect 0 '^$' ctx run -g -- env CTX_FD=99 ctx wait -a -t 1ms &&
+		expect 0 '^$' ctx run -g -- sh -c 'CTX_FD=9 ctx wait -a -t 1ms 9<> /dev/ctx' || return
+	hold_them cancel || return
+	expect 0 '^$' ctx run -g -- ctx exec -q "$id1" ctx wait -a -t 1ms
 }
 
 wait_in_vain()
@@ -688,6 +749,24 @@ cancel_own_tree_ends()
 		id=$(ctx info -j | sed -n "s/.*\"parent\": \([0-9]*\).*/\1/p")
 		ctx cancel --tree $id; ctx info | grep state > $0' "$dir/state"
 	expect 0 'state     cancelled' cat "$dir/state" && expect 0 'state     live' ctx info "$above"
+}
+
+# Whatever signal that is: what stands behind one's own, and no cancellation reaches, ends.
+cancel_own_tree_ends_with()
+{
+	for signal in HUP INT QUIT USR1 ALRM PIPE; do
+		ctx run -s $signal -- sh -c '
+			trap "" $1
+			mkfifo $0.in $0.out
+			hold without cancel < $0.in > $0.out 3>&- &
+			exec 4> $0.in
+			read -r _ id < $0.out
+			rm $0.in $0.out
+			own=$(ctx info | sed -n "s/^parent *context //p")
+			(trap - $1; exec ctx cancel --tree -c ENOSPC $own)
+			ctx info $id > $0.state' "$dir/own" $signal
+		expect 0 'cause     ENOSPC' cat "$dir/own.state" || show "$signal" || return
+	done
 }
 
 ### trace
@@ -979,13 +1058,16 @@ test_case "top: bad arguments" alone top_bad_arguments
 test_case "top: unprivileged" alone top_unprivileged
 test_case "info: by number" alone info_by_number
 test_case "info: JSON" alone info_json
+test_case "info: JSON of others'" alone info_json_of_others
 test_case "info: of a cgroup" alone info_of_cgroup
+test_case "info: of a driver's context" alone info_of_a_drivers
 test_case "info: errors" alone info_errors
 test_case "get: a value" alone get_value
 test_case "get: errors" alone get_errors
 test_case "wait: for some" alone wait_for_some
 test_case "wait: for any" alone wait_for_one_of_many
 test_case "wait: for all there are" alone wait_for_all
+test_case "wait: for all but what this runs under" alone wait_for_all_but_ours
 test_case "wait: in vain" alone wait_in_vain
 test_case "wait: errors" alone wait_errors
 test_case "wait: for many" alone wait_for_many
@@ -996,6 +1078,7 @@ test_case "cancel: beyond a without-cancel" alone cancel_stops_at_without
 test_case "cancel: below a value" alone cancel_tree_of_value
 test_case "cancel: one's own tree" alone cancel_own_tree
 test_case "cancel: what this runs under" alone cancel_own_tree_ends
+test_case "cancel: by whatever signal" alone cancel_own_tree_ends_with
 test_case "trace: a life" alone trace_life
 test_case "trace: releases" alone trace_releases
 test_case "trace: on-dones" alone trace_on_done

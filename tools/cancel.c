@@ -147,8 +147,10 @@ static uint64_t own_id(void)
 
 	if (ctx_info(fd, &info))
 		die_of_descriptor(fd);
-	if (!info.id)
+	if (!info.depth)
 		die("CTX_FD is background: that would be everything; give an ID");
+	if (!info.id)
+		die("this runs under a context of the kernel's, without a number; give an ID");
 	return info.id;
 }
 
@@ -188,14 +190,13 @@ static void parse_options(struct cancel *cancel, int argc, char **argv)
 
 /*
  * What is cancelled may send this a signal, as ctx run does to its command, before
- * the rest is.
+ * the rest is; and of which kind is for others to say.
  */
 static void hold_signals(void)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
+	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 

@@ -27,7 +27,17 @@ static const char get_help[] =
 	"  ctx run -- ctx get ctx.run      the name of the command, as ctx run sets it\n"
 	"  id=$(ctx get request-id) || id=none\n";
 
-static int look_up(int fd, const char *key)
+/* @named: the descriptor that -f has, or -1. */
+static __noreturn void die_of_right(int named)
+{
+	if (named >= 0)
+		die("the context at descriptor %d does not let its values be read", named);
+	if (ctx_env_fd() >= 0)
+		die("the context that CTX_FD names does not let its values be read");
+	die("the context of this cgroup does not let its values be read; CTX_FD might");
+}
+
+static int look_up(int fd, int named, const char *key)
 {
 	static char value[CTX_VALUE_MAX];
 	size_t len = sizeof(value);
@@ -41,7 +51,7 @@ static int look_up(int fd, const char *key)
 	if (errno == ENOENT)
 		return EXIT_ABSENT;
 	if (errno == EPERM)
-		die("the context at descriptor %d does not let its values be read", fd);
+		die_of_right(named);
 	die_of_descriptor(fd);
 }
 
@@ -65,5 +75,5 @@ int cmd_get(int argc, char **argv)
 	if (argc - optind != 1)
 		die(optind < argc ? "one key at a time; try 'ctx get --help'" :
 		    "no key; try 'ctx get --help'");
-	return look_up(fd < 0 ? env_or_die() : fd, argv[optind]);
+	return look_up(fd < 0 ? env_or_die() : fd, fd, argv[optind]);
 }

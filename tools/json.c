@@ -79,17 +79,24 @@ static void put_context(FILE *out, const struct entry *entry, int64_t now)
 {
 	const struct ctx_ioc_info *info = &entry->info;
 	const bool deadline = info->info_flags & CTX_INFO_DEADLINE;
+	const bool made = info->id;	/* by a process */
 
-	fprintf(out, "{\"id\": %llu", info->id);
+	if (made)
+		fprintf(out, "{\"id\": %llu", info->id);
+	else
+		fputs("{\"id\": null", out);
 	put_number(out, "parent", info->parent_id, info->parent_id);
 	put_number(out, "depth", true, info->depth);
 	put_text(out, "kind", kind_name(entry->kind));
-	put_number(out, "uid", true, info->owner_uid);
-	put_text(out, "user", user_name(info->owner_uid));
+	put_number(out, "uid", made, info->owner_uid);
+	put_text(out, "user", made ? user_name(info->owner_uid) : NULL);
 	put_end(out, info);
 	put_number(out, "deadline_ns", deadline, info->deadline);
 	put_number(out, "left_ns", deadline && !info->err, (int64_t)info->deadline - now);
-	put_comm(out, "creator", info->creator_comm);
+	if (made)
+		put_comm(out, "creator", info->creator_comm);
+	else
+		put_text(out, "creator", NULL);
 	put_number(out, "creator_pid", info->creator_pid, info->creator_pid);
 	put_flag(out, "keep", info->info_flags & CTX_INFO_KEEP);
 	put_number(out, "on_dones", true, info->on_dones);

@@ -162,6 +162,23 @@ void list_read(struct list *list, int device)
 	}
 }
 
+/*
+ * One that may not be opened, but is open as @fd: another user's, or the kernel's, whose
+ * number is 0. Before what is made of the list.
+ */
+void list_add(struct list *list, int fd)
+{
+	struct entry entry;
+	size_t at;
+
+	if (read_info(fd, &entry) || list_find(list, entry.info.id) != NONE)
+		return;
+	add_entry(list);
+	for (at = list->nr - 1; at && list->entries[at - 1].info.id > entry.info.id; at--)
+		list->entries[at] = list->entries[at - 1];
+	list->entries[at] = entry;
+}
+
 size_t list_find(const struct list *list, uint64_t id)
 {
 	size_t low = 0, high = list->nr;

@@ -54,6 +54,7 @@ bool next_id(int device, uint64_t *id);
 int read_info(int fd, struct entry *entry);
 char *read_path(int fd);
 void list_read(struct list *list, int device);
+void list_add(struct list *list, int fd);
 void list_fold(struct list *list);
 void list_make_family(struct list *list);
 void list_free(struct list *list);

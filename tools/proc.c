@@ -98,7 +98,7 @@ static void take_creator(struct entry *entry)
 		entry->pid = info->creator_pid;
 		entry->command = command_of(info->creator_pid);
 	}
-	if (!entry->command &&
+	if (!entry->command && info->id &&
 	    asprintf(&entry->command, "[%.*s]", CTX_COMM_LEN, info->creator_comm) < 0)
 		die("out of memory");
 }

@@ -13,7 +13,8 @@ const char info_help[] =
 	"usage: ctx info [-j] [-f FD | ID...]\n"
 	"\n"
 	"Shows the context that this command was started under: the one that CTX_FD names,\n"
-	"or else that of its cgroup. With IDs, the contexts that have these numbers.\n"
+	"or else that of its cgroup. With IDs, the contexts that have these numbers: one's\n"
+	"own or, for root, anybody's.\n"
 	"\n"
 	"  -f, --fd FD   the context at this descriptor instead\n"
 	"  -j, --json    for programs, as 'ctx tree --json' has it\n"
@@ -23,14 +24,17 @@ const char info_help[] =
 	"\n"
 	"examples:\n"
 	"  ctx run -t 10s -- ctx info    a context with 10 seconds to live\n"
-	"  ctx info 42                   context 42, be it whose it may\n"
+	"  ctx info 42                   context 42\n"
 	"  ctx info -f 3 3<>/dev/ctx     Background, the root of all contexts\n";
 
 /* The end of a context in one line: who, when, why. */
 void print_end(FILE *out, const struct ctx_event *event)
 {
-	fprintf(out, "context %llu %s", event->id,
-		event->err == ETIMEDOUT ? "timed out" : "was cancelled");
+	if (event->id)
+		fprintf(out, "context %llu", event->id);
+	else
+		fputs("the kernel's context", out);
+	fputs(event->err == ETIMEDOUT ? " timed out" : " was cancelled", out);
 	fprintf(out, " by %s", who_text(event->comm, event->pid));
 	fprintf(out, " at %s", when_text(event->time));
 	if (event->cause != event->err)
@@ -79,8 +83,9 @@ static void print_family(const struct ctx_ioc_info *info)
 	else
 		printf("parent    made by no process\n");
 	printf("depth     %u\n", info->depth);
-	printf("creator   %s, uid %u\n", who_text(info->creator_comm, info->creator_pid),
-	       info->owner_uid);
+	if (info->id)
+		printf("creator   %s, uid %u\n", who_text(info->creator_comm, info->creator_pid),
+		       info->owner_uid);
 }
 
 static void print_rights(unsigned int rights)
@@ -113,8 +118,11 @@ static void print_info(const struct ctx_ioc_info *info, const char *path)
 		print_rights(info->rights);
 		return;
 	}
-	printf("context   %llu%s\n", info->id,
-	       info->info_flags & CTX_INFO_KEEP ? ", outlives its owner" : "");
+	if (info->id)
+		printf("context   %llu%s\n", info->id,
+		       info->info_flags & CTX_INFO_KEEP ? ", outlives its owner" : "");
+	else
+		printf("context   the kernel's, without a number\n");
 	print_state(info);
 	if (info->err)
 		print_why(info);
@@ -130,14 +138,14 @@ static void print_info(const struct ctx_ioc_info *info, const char *path)
  * The context of this process's cgroup, or -1 if that is bound to none. Ends the program
  * if nobody can be asked: then there is no context, or none to be had.
  */
-static int bound_context(void)
+int bound_context(void)
 {
 	struct ctx_ioc_info info;
 	int fd = ctx_ambient();
 
 	if (fd < 0)
 		die_of_device();
-	if (!ctx_info(fd, &info) && info.id)
+	if (!ctx_info(fd, &info) && info.depth)
 		return fd;
 	close(fd);
 	return -1;
@@ -205,46 +213,65 @@ static void parse_options(int argc, char **argv, struct options *options)
 		die("-f is instead of IDs; try 'ctx info --help'");
 }
 
-/* As ctx tree has them, to which the others below it matter, too. */
-static void show_json(const uint64_t *ids, size_t nr)
+/* Those of @list with these numbers, which are there. */
+static void show_json(struct list *list, const uint64_t *ids, size_t nr)
 {
-	int device = open_device();
 	size_t *order = calloc(nr + 1, sizeof(*order));
-	struct list list;
 
 	if (!order)
 		die("out of memory");
-	list_read(&list, device);
-	list_make_family(&list);
-	find_processes(&list);
-	for (size_t i = 0; i < nr; i++) {
-		order[i] = list_find(&list, ids[i]);
-		if (order[i] == NONE) {
-			errno = ESRCH;
-			die_of_id(ids[i]);
-		}
-	}
-	json_contexts(stdout, &list, order, nr);
-	list_free(&list);
+	list_make_family(list);
+	find_processes(list);
+	for (size_t i = 0; i < nr; i++)
+		order[i] = list_find(list, ids[i]);
+	json_contexts(stdout, list, order, nr);
+	list_free(list);
 	free(order);
-	close(device);
 }
 
-static void show(int fd, bool json)
+/* As ctx tree has them, to which the others below it matter, too. */
+static void show_ids_json(const uint64_t *ids, size_t nr)
+{
+	int device = open_device(), fd;
+	struct list list;
+
+	list_read(&list, device);
+	for (size_t i = 0; i < nr; i++) {
+		if (list_find(&list, ids[i]) != NONE)
+			continue;
+		/* Says why not, or it has come since. */
+		fd = open_id_or_die(device, ids[i], CTX_RIGHT_OBSERVE);
+		list_add(&list, fd);
+		close(fd);
+	}
+	close(device);
+	show_json(&list, ids, nr);
+}
+
+/* Whosever it is: what is open needs not be opened. */
+static void show_fd_json(int fd)
 {
 	struct ctx_ioc_info info;
+	struct list list;
 	uint64_t id;
+
+	if (ctx_info(fd, &info))
+		die_of_descriptor(fd);
+	if (!info.depth)
+		die("background has nothing to tell programs");
+	list_read(&list, fd);
+	list_add(&list, fd);
+	id = info.id;
+	show_json(&list, &id, 1);
+}
+
+static void show(int fd)
+{
+	struct ctx_ioc_info info;
 	char *path;
 
 	if (ctx_info(fd, &info))
 		die_of_descriptor(fd);
-	id = info.id;
-	if (json && !id)
-		die("background has nothing to tell programs");
-	if (json) {
-		show_json(&id, 1);
-		return;
-	}
 	path = read_path(fd);
 	print_info(&info, path);
 	free(path);
@@ -259,7 +286,7 @@ static void show_ids(const uint64_t *ids, size_t nr)
 
 		if (i)
 			putchar('\n');
-		show(fd, false);
+		show(fd);
 		close(fd);
 	}
 	close(device);
@@ -273,12 +300,16 @@ int cmd_info(int argc, char **argv)
 
 	parse_options(argc, argv, &options);
 	ids = parse_ids(argv + optind, &nr);
-	if (!nr)
-		show(options.fd < 0 ? env_or_die() : options.fd, options.json);
-	else if (options.json)
-		show_json(ids, nr);
-	else
+	if (!nr && options.fd < 0)
+		options.fd = env_or_die();
+	if (nr && options.json)
+		show_ids_json(ids, nr);
+	else if (nr)
 		show_ids(ids, nr);
+	else if (options.json)
+		show_fd_json(options.fd);
+	else
+		show(options.fd);
 	free(ids);
 	return flush_output();
 }

@@ -58,6 +58,7 @@ bool use_colour(void);
 /* show.c */
 extern const char info_help[];
 int cmd_info(int argc, char **argv);
+int bound_context(void);
 int env_or_die(void);
 __noreturn void die_of_descriptor(int fd);
 void print_end(FILE *out, const struct ctx_event *event);

@@ -117,7 +117,7 @@ static void add_id(struct wait *wait, int device, uint64_t id, bool must)
 }
 
 /* What this runs under ends when this does, in a way. */
-static bool is_above_us(const struct list *list, size_t at, uint64_t own)
+static bool is_above(const struct list *list, size_t at, uint64_t own)
 {
 	size_t self = own ? list_find(list, own) : NONE;
 
@@ -125,20 +125,31 @@ static bool is_above_us(const struct list *list, size_t at, uint64_t own)
 	       (self == at || list_is_below(list, self, list->entries[at].info.id));
 }
 
+/* The number of the context at @fd, or of the one above that if it has none; or 0. */
+static uint64_t number_of(int fd)
+{
+	struct ctx_ioc_info info;
+
+	if (fd < 0 || ctx_info(fd, &info))
+		return 0;
+	return info.id ? info.id : info.parent_id;
+}
+
 static void add_all(struct wait *wait, int device)
 {
-	struct ctx_ioc_info info = { 0 };
+	const int bound = bound_context();
+	const uint64_t env_id = number_of(ctx_env_fd()), bound_id = number_of(bound);
 	struct list list;
-	int own = ctx_env_fd();
 
-	if (own >= 0 && ctx_info(own, &info))
-		info.id = 0;
+	if (bound >= 0)
+		close(bound);
 	list_read(&list, device);
 	list_fold(&list);
 	for (size_t i = 0; i < list.nr; i++) {
 		const struct entry *entry = &list.entries[i];
 
-		if (!entry->hidden && !entry->endless && !is_above_us(&list, i, info.id))
+		if (!entry->hidden && !entry->endless && !is_above(&list, i, env_id) &&
+		    !is_above(&list, i, bound_id))
 			add_id(wait, device, entry->info.id, false);
 	}
 	list_free(&list);
