@@ -8,12 +8,15 @@
 #
 # What takes long reads a fifo that no one ever writes.
 #
-# shellcheck disable=SC2016,SC2317 # many a $ is for an inner shell
+# shellcheck disable=SC2016,SC2034,SC2317 # many a $ is for an inner shell
 
 dir=$(mktemp -d)
 silence=$dir/silence
 result=$dir/result
-theirs=$(cd "$(dirname "$0")" && pwd)/host/timeout
+here=$(cd "$(dirname "$0")" && pwd)
+theirs=$here/host/timeout
+terminal=$here/lib/terminal
+interrupt=$(printf '\003') enter=$(printf '\r')
 number=0 failed=0
 mkfifo "$silence" "$result"
 exec 3<> "$result"
@@ -151,6 +154,10 @@ kill_after()
 	try 137 '' '-s URG -k .1 .1 cat $silence'
 	try 137 '' '-s CONT -k .1 .1 cat $silence'
 	passes TERM 137 "-k .1 1h $stubborn"
+	# Of 0, there is no KILL.
+	try 0 '' '-k 0 10 true'
+	try 124 '' '-k 0 .1 cat $silence'
+	try 124 '' '-v -k 0 -s URG .1 sh -c "until grep -q URG \$dir/output; do :; done; exit 9"'
 }
 
 preserve_status()
@@ -185,6 +192,11 @@ foreground()
 	read -r line <&3
 	[ "$line" = lives ]
 	verdict $? "$name --foreground: the command's children go on"
+	# It may read the terminal, and its keys are the command's.
+	reader='echo up; read -r line; echo "read: $line"'
+	shell 0 '^read: line' '$terminal -w up -k "line$enter" $command --foreground 1h sh -c "$reader"'
+	reader='trap "exit 9" INT; echo up; read -r line'
+	shell 9 '' '$terminal -w up -k "$interrupt" $command --foreground 1h sh -c "$reader"'
 }
 
 # What is sent to it is sent on, and so ends the command.
@@ -194,6 +206,12 @@ sent_on()
 	passes HUP 129 "1h $willing"
 	passes USR1 138 "-s USR1 1h $willing"
 	passes TERM 143 "0 $willing"
+	# But for this one, by which the time is up.
+	passes ALRM 124 "1h $willing"
+	passes ALRM 124 "-s HUP 1h $willing"
+	passes ALRM 143 "--preserve-status 1h $willing"
+	passes ALRM 137 "-k .1 1h $stubborn"
+	passes ALRM 124 "--foreground 1h $willing"
 }
 
 # What it was started with: somebody's child, an ignored SIGCHLD, input.

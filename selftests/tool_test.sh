@@ -302,6 +302,30 @@ interrupted()
 		[ $? = 130 ]'
 }
 
+# -v says it to nobody, which is no reason to end otherwise, nor to be passed on.
+said_to_nobody()
+{
+	for command in 'ctx run -v' 'ctx run -v -s PIPE' 'ctx run ctx run -v'; do
+		$command -- sh -c '
+			exec 2> /dev/null
+			trap "echo TERM > $result" TERM
+			trap "echo PIPE > $result" PIPE
+			trap "echo HUP > $result; exit" HUP
+			echo $PPID > $result
+			while :; do ctx wait > /dev/null; done' 2>&1 > /dev/null | {
+			exec < /dev/null
+			echo closed > "$result"
+		} &
+		read -r one <&3
+		read -r two <&3
+		run=$one
+		[ "$one" != closed ] || run=$two
+		kill -TERM "$run"
+		hear TERM && kill -HUP "$run" && hear HUP || return
+		wait
+	done
+}
+
 # What somebody sends is for whom it is sent to, and what it runs.
 interrupted_by_process()
 {
@@ -705,7 +729,7 @@ ambient()
 			ctx run -- ctx info' &&
 		expect 0 'rights    derive observe' ctx run -- env -u CTX_FD ctx run -- ctx info &&
 		expect 124 '' ctx run -t 0.1 -- env -u CTX_FD ctx run -t 9 cat "$silence" &&
-		expect 0 'names a context that is not below the ambient one' \
+		expect 0 '^ctx: the context is not below that of this cgroup: ' \
 			ctx run -- sh -c 'CTX_FD=9 ctx run -v true 9<> /dev/ctx' &&
 		expect 0 'depth     2' ctx run -- sh -c 'CTX_FD=9 ctx run ctx info 9<> /dev/ctx' &&
 		no_groups_left
@@ -755,6 +779,93 @@ left_behind_with_nobody()
 	echo -pids > "$groups/cgroup.subtree_control" && [ $failure = 0 ]
 }
 
+# with VALUE... -- COMMAND...: the command under these values.
+with()
+{
+	values=
+	while [ "$1" != -- ]; do
+		values="$values --value $1"
+		shift
+	done
+	# shellcheck disable=SC2086 # words
+	ctx run $values "$@"
+}
+
+bytes()
+{
+	od -An -v -tx1 | tr -d ' \n'
+}
+
+# What went in comes out, and the nearest one counts.
+values_come_out()
+{
+	expect 0 '^1$' with a=1 b=2 -- ctx get a &&
+		expect 0 '^2$' with a=1 b=2 -- ctx get b &&
+		expect 0 '^2$' with a=1 a=2 -- ctx get a &&
+		expect 0 '^1$' with a=1 b=2 -- ctx run ctx get a &&
+		expect 0 '^3$' with a=1 b=2 -- ctx run --value a=3 ctx get a &&
+		expect 0 '^2$' with a=1 b=2 -- ctx run --value a=3 ctx get b &&
+		expect 0 '^b=c=$' with a=b=c= -- ctx get a &&
+		expect 0 '^x y$' ctx run --value 'k e y=x y' ctx get 'k e y' &&
+		expect 0 '^$' with a=1 a= -- ctx get a &&
+		expect 1 '^$' with a=1 -- ctx get b || return
+	odd=$(printf '\377\200\001\n\303') long=$(printf '%04096d' 0)
+	[ "$(ctx run --value "$odd=$odd" ctx get "$odd" | bytes)" = ff80010ac3 ] &&
+		[ "$(ctx run --value "a=$long" ctx get a)" = "$long" ]
+}
+
+# set_bound PARAMETER NUMBER: of the module; the old one is put into $bound.
+set_bound()
+{
+	bound=$(cat "/sys/module/ctx/parameters/$1")
+	echo "$2" > "/sys/module/ctx/parameters/$1"
+}
+
+# with_bound PARAMETER NUMBER COMMAND...
+with_bound()
+{
+	parameter=$1
+	set_bound "$1" "$2" || return
+	shift 2
+	"$@"
+	failure=$?
+	set_bound "$parameter" "$bound"
+	return $failure
+}
+
+# At each bound it is said which one that is.
+bounds()
+{
+	with_bound max_user_contexts 0 expect 125 \
+		'^ctx: you have too many contexts: .*/sys/module/ctx/parameters/max_user_contexts$' \
+		ctx run true &&
+		with_bound max_user_contexts 1 expect 125 '^ctx: you have too many contexts: ' \
+			ctx run true &&
+		with_bound max_depth 1 expect 125 \
+			'^ctx: .* nested too deep: .*/sys/module/ctx/parameters/max_depth$' \
+			ctx run true &&
+		with_bound max_depth 3 expect 125 '^ctx: .* nested too deep: ' ctx run -- ctx run true
+}
+
+unbound()
+{
+	ctx run -v true 2>&1 |
+		grep -q '^ctx: the cgroup cannot be bound .*you have too many on-dones or bindings'
+}
+
+# Without the context that kills it, a cgroup is none.
+bounds_of_cgroup()
+{
+	with_bound max_user_files 0 expect 0 \
+		"^ctx: no cgroup for true (you have too many contexts or on-dones)" ctx run true &&
+		with_bound max_user_files 0 expect 125 \
+			"^ctx: no cgroup .*max_user_contexts and max_user_files in /sys/module/" \
+			ctx run -g true || return
+	# Bindings of earlier ones count for a while.
+	until with_bound max_user_files 1 unbound; do :; done
+	no_groups_left
+}
+
 values()
 {
 	expect 0 'depth     4' ctx run --value a=1 --value 'b=x y' -- ctx info &&
@@ -775,7 +886,9 @@ exec_by_id()
 		expect 7 '' ctx exec -t 5s "$id" -- sh -c 'exit 7' &&
 		expect 124 '' ctx exec -t .1 "$id" cat "$silence" &&
 		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
-		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true || return
+		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true &&
+		expect 0 '^ctx: the context is not below that of this cgroup: ' \
+			ctx run -- ctx exec -v "$id" true || return
 	ctx exec -v "$id" -- sh -c 'echo up > $result; cat $silence' 2> "$dir/said" &
 	second=$!
 	read -r line <&3
@@ -813,10 +926,33 @@ exec_ends_with_it()
 no_group()
 {
 	expect 0 '^ctx: no cgroup for true .*; mount cgroup2 at' without_cgroup ctx run true &&
+		[ "$(echo "$output" | wc -l)" = 1 ] &&
+		expect 124 '^$' without_cgroup ctx run -qt -k 5 .1 cat "$silence" &&
 		expect 0 '^$' without_cgroup ctx run -q true &&
 		expect 0 '^$' without_cgroup ctx run -q -- ctx run true &&
 		expect 125 'no cgroup for true' without_cgroup ctx run -g -q true &&
-		expect 0 "; start it by 'systemd-run --user" su -s /bin/sh nobody -c 'ctx run true'
+		expect 0 "; start it by 'systemd-run --user" su -s /bin/sh nobody -c 'ctx run true' &&
+		[ "$(echo "$output" | wc -l)" = 1 ]
+}
+
+# A directory that can be opened can be locked, which is how those in use are known.
+not_for_strangers()
+{
+	ctx run -- sh -c 'echo up > $result; read -r line < $silence' &
+	hear up &&
+		expect 1 '[Pp]ermission denied' su -s /bin/sh nobody -c "ls $groups/ctx-run-*"
+	failure=$?
+	echo > "$silence"
+	wait
+	return $failure
+}
+
+# What another user runs there, as with sudo, makes do with the cgroup it is in.
+nested_of_another()
+{
+	expect 7 '' ctx run -- su -s /bin/sh nobody -c 'ctx run -- sh -c "exit 7"' &&
+		expect 124 '' ctx run -t 1h -- su -s /bin/sh nobody -c "ctx run -t .1 cat $silence" &&
+		no_groups_left
 }
 
 # As systemd delegates: the directory and what processes are moved by.
@@ -886,6 +1022,7 @@ test_case "a stopped command is ended" stopped
 test_case "signals cancel and are passed on" forwarding
 test_case "a signal passed on decides the status" forwarded_death
 test_case "an ignored signal stays ignored" ignored_signal
+test_case "what it says may be read by nobody" said_to_nobody
 test_case "^C is for the whole job" interrupted
 test_case "an INT that was sent is not" interrupted_by_process
 test_case "^C in the foreground before the command" interrupted_early
@@ -921,9 +1058,14 @@ test_case "what is left behind is killed with its keeper" left_behind_is_killed
 test_case "what nobody can stay with is killed" left_behind_with_nobody
 test_case "the ambient context" ambient
 test_case "values" values
+test_case "values come out" values_come_out
+test_case "bounds" bounds
+test_case "bounds of what a cgroup takes" bounds_of_cgroup
 test_case "exec: under a context by its number" exec_by_id
 test_case "exec: ends with that context" exec_ends_with_it
 test_case "no cgroup" no_group
+test_case "a cgroup is not for strangers" not_for_strangers
+test_case "nested, of another user" nested_of_another
 test_case "a delegated cgroup" delegated
 test_case "a cgroup with controllers" controllers
 test_case "no module" no_device

@@ -10,7 +10,8 @@
  * Whoever looks after a group has it locked, as flock(2) does: one that is not was
  * left by somebody who was killed. A lock tells that across pid namespaces, and
  * goes with its owner. It is exclusive while the command runs, and shared after
- * that, when what the command has left behind is only waited for.
+ * that, when what the command has left behind is only waited for. Who may open a
+ * directory may lock it, so a group is nobody else's to open.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -190,7 +191,7 @@ static int make_named(struct group *group)
 {
 	int err;
 
-	if (mkdirat(group->above, group->name, 0755))
+	if (mkdirat(group->above, group->name, 0700))
 		return -1;
 	group->dir = open_dir(group->above, group->name);
 	if (group->dir >= 0) {

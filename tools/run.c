@@ -56,7 +56,7 @@ const char run_help[] =
 	"DURATION is a number, such as 2 or 0.5, of seconds, or with one of the suffixes\n"
 	"ms, s, m, h and d; 0 means none. Of the deadlines of nested runs the earliest\n"
 	"rules. HUP, INT, QUIT, TERM and SIGNAL, when sent to ctx run, cancel the context,\n"
-	"with EINTR as the cause, and are passed on.\n"
+	"with EINTR as the cause, and are passed on. ALRM says that the time is up.\n"
 	"\n"
 	"All that COMMAND starts is held together by a cgroup v2, where ctx run may make\n"
 	"one in its own: as root, or where systemd has delegated it. Elsewhere it is\n"
@@ -81,7 +81,8 @@ const char run_help[] =
 	"  ctx run -t 1h -- ctx run -t 5m -- ./job.sh    5 minutes, and within the hour\n"
 	"  ctx run -t 2s -s INT -v -- cat        says what ended it\n"
 	"  ctx run --value user=mary -- sh -c 'ctx get user'\n"
-	"  alias timeout='ctx run -t'            with the options of timeout(1)\n";
+	"  alias timeout='ctx run -t'            with the options of timeout(1); 'ctx run -qt'\n"
+	"                                        is as silent where there is no cgroup, too\n";
 
 /* The long options without a letter. */
 enum {
@@ -268,13 +269,27 @@ static int outer_context(const struct run *run)
 	return ctx_from_env();
 }
 
+/* The bounds are not those of files and disks, of which these errors speak elsewhere. */
+static __noreturn void die_of_derivation(void)
+{
+	switch (errno) {
+	case EDQUOT:
+		die("you have too many contexts: end some (see 'ctx tree'), or have root raise "
+		    PARAMETERS "max_user_contexts");
+	case ELOOP:
+		die("contexts are nested too deep: have root raise " PARAMETERS "max_depth");
+	default:
+		die("cannot derive a context: %s", strerror(errno));
+	}
+}
+
 /* Makes @ctx one with a value more, to be had by the command. */
 static int add_value_to(int ctx, const char *key, size_t key_len, const char *value)
 {
 	int fd = ctx_with_value(ctx, key, key_len, value, strnlen(value, CTX_VALUE_MAX));
 
 	if (fd < 0)
-		die("cannot derive a context: %s", strerror(errno));
+		die_of_derivation();
 	return fd;
 }
 
@@ -300,7 +315,7 @@ static void make_contexts(struct run *run, int outer)
 
 	run->ctx = run->timeout ? ctx_with_timeout(outer, run->timeout) : ctx_with_cancel(outer);
 	if (run->ctx < 0)
-		die("cannot derive a context: %s", strerror(errno));
+		die_of_derivation();
 	close(outer);
 	fd = derive_command_ctx(run);
 	/* Shells use single-digit descriptors for redirections. */
@@ -358,22 +373,19 @@ static void leave(struct run *run)
 }
 
 /* The context was done before there was anything to run under it. */
-static int not_started(struct run *run, int err)
+static int not_started(const struct run *run)
 {
 	tell_end(run);
-	return err == ETIMEDOUT ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
+	return is_time_up(run) ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
 
 /* Runs what @run has under a child of @outer, which is closed. */
 int run_command(struct run *run, int outer)
 {
-	int err;
-
 	find_above(run, outer);
 	make_contexts(run, outer);
-	err = ctx_err(run->ctx);
-	if (err > 0)
-		return not_started(run, err);
+	if (ctx_err(run->ctx) > 0)
+		return not_started(run);
 	watch_signals(run);
 	prepare_group(run);
 	start_command(run);

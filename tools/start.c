@@ -31,6 +31,7 @@ static void choose_ending(struct run *run)
 	add_unless_ignored(&run->ending, SIGINT);
 	add_unless_ignored(&run->ending, SIGQUIT);
 	add_unless_ignored(&run->ending, SIGTERM);
+	add_unless_ignored(&run->ending, SIGALRM);
 	add_unless_ignored(&run->ending, run->signal);
 }
 
@@ -54,6 +55,7 @@ void watch_signals(struct run *run)
 		add_all(&watched);
 	sigaddset(&watched, SIGCHLD);
 	sigaddset(&watched, SIGCONT);
+	sigaddset(&watched, SIGPIPE);	/* of our own: see supervise.c */
 	if (!run->foreground)
 		add_unless_ignored(&watched, SIGTSTP);
 	run->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -65,15 +67,23 @@ void watch_signals(struct run *run)
 		die("cannot watch for signals: %s", strerror(errno));
 }
 
+/* Why there is none: files and disks have nothing to do with it. */
+static const char *reason(int err)
+{
+	return err == EDQUOT ? "you have too many contexts or on-dones" : strerror(err);
+}
+
 /* What the user may do so that the next time there is one. */
 static const char *advice(int err)
 {
+	if (err == EDQUOT)
+		return "have root raise max_user_contexts and max_user_files in " PARAMETERS;
 	if (err == ENOENT)
 		return "mount cgroup2 at /sys/fs/cgroup";
 	if (err == EROFS)
 		return "have /sys/fs/cgroup mounted read-write";
 	if (err == EACCES || err == EPERM)
-		return "start it by 'systemd-run --user --scope ctx run ...'";
+		return "start it by 'systemd-run --user --scope -p Delegate=yes ctx run ...'";
 	return "see cgroups(7)";
 }
 
@@ -84,10 +94,10 @@ static void go_without_group(struct run *run, int err)
 
 	run->group.dir = -1;
 	if (run->group_or_none)
-		die(text, run->command[0], strerror(err), advice(err));
+		die(text, run->command[0], reason(err), advice(err));
 	/* An outer one has said it already. */
 	if (!run->quiet && (!run->nested || run->verbose))
-		complain(text, run->command[0], strerror(err), advice(err));
+		complain(text, run->command[0], reason(err), advice(err));
 }
 
 static void lose_group(struct run *run, int err)
@@ -111,16 +121,29 @@ static int make_guard(struct run *run)
 	return run->guard < 0 ? -1 : ctx_on_done(run->guard, run->group.kill, NULL, 0);
 }
 
-/* For those who close CTX_FD, and for drivers. Nothing is lost if that cannot be. */
-static void make_ambient(struct run *run)
+static int bind_group(const struct run *run)
 {
-	int procs = group_open_procs(&run->group);
+	int procs = group_open_procs(&run->group), err;
 
 	if (procs < 0)
-		return;
-	if (ctx_bind(run->command_ctx, procs) && errno == EPERM && run->verbose)
-		complain("CTX_FD names a context that is not below the ambient one");
+		return errno;
+	err = ctx_bind(run->command_ctx, procs) ? errno : 0;
 	close(procs);
+	return err;
+}
+
+/* For those who close CTX_FD, and for drivers. Nothing is lost if that cannot be. */
+static void make_ambient(const struct run *run)
+{
+	int err = bind_group(run);
+
+	if (!err || !run->verbose)
+		return;
+	if (err == EPERM)
+		complain("the context is not below that of this cgroup: CTX_FD alone leads to it");
+	else
+		complain("the cgroup cannot be bound to the context (%s): CTX_FD alone leads to it",
+			 err == EDQUOT ? "you have too many on-dones or bindings" : strerror(err));
 }
 
 /* The cgroup, where one can be made. */

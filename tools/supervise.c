@@ -99,6 +99,15 @@ static void kill_all(struct run *run)
 		kill_children(run);
 }
 
+/* By the clock, or because somebody has said so. */
+bool is_time_up(const struct run *run)
+{
+	struct ctx_ioc_info info;
+
+	return !ctx_info(run->ctx, &info) &&
+	       (info.err == ETIMEDOUT || info.cause == ETIMEDOUT);
+}
+
 /* Says who ended the context, if asked to. */
 void tell_end(const struct run *run)
 {
@@ -187,7 +196,7 @@ static void on_child(struct run *run)
 		}
 		run->exited = true;
 		run->status = status;
-		run->timed_out = ctx_err(run->ctx) == ETIMEDOUT;
+		run->timed_out = is_time_up(run);
 	}
 }
 
@@ -263,6 +272,15 @@ static void take_default(int number)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+/* To timeout(1) as well it says that the time is up, and so is not sent on itself. */
+static void on_alarm(struct run *run)
+{
+	if (run->signalled)
+		send_signal(run, run->signal, 0);
+	else
+		ctx_cancel(run->ctx, ETIMEDOUT);
+}
+
 /* One of the signals that end things. */
 static void on_end_signal(struct run *run, const struct signalfd_siginfo *info)
 {
@@ -286,31 +304,44 @@ static void on_other_signal(struct run *run, const struct signalfd_siginfo *info
 		return;
 	if (!is_by_key_above(run, info))
 		end_if_done(run);
-	if (sigismember(&run->ending, info->ssi_signo))
-		on_end_signal(run, info);
-	else
+	if (!sigismember(&run->ending, info->ssi_signo))
 		take_default(info->ssi_signo);
+	else if (info->ssi_signo == SIGALRM)
+		on_alarm(run);
+	else
+		on_end_signal(run, info);
+}
+
+/* What -v says may be read by nobody any more, which is no reason to end. */
+static bool is_of_our_own(const struct run *run, const struct signalfd_siginfo *info)
+{
+	return info->ssi_signo == SIGPIPE && info->ssi_pid == (unsigned int)run->self;
+}
+
+static void on_signal(struct run *run, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_signo) {
+	case SIGCHLD:
+		on_child(run);
+		break;
+	case SIGCONT:
+		on_continue(run);
+		break;
+	case SIGTSTP:
+		send_signal(run, SIGTSTP, 0);
+		break;
+	default:
+		if (!is_of_our_own(run, info))
+			on_other_signal(run, info);
+	}
 }
 
 static void on_signals(struct run *run)
 {
 	struct signalfd_siginfo info;
 
-	while (read(run->signals, &info, sizeof(info)) == sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGCHLD:
-			on_child(run);
-			break;
-		case SIGCONT:
-			on_continue(run);
-			break;
-		case SIGTSTP:
-			send_signal(run, SIGTSTP, 0);
-			break;
-		default:
-			on_other_signal(run, &info);
-		}
-	}
+	while (read(run->signals, &info, sizeof(info)) == sizeof(info))
+		on_signal(run, &info);
 }
 
 /* Whether there is nobody left who should still end, or be killed after the grace. */

@@ -11,6 +11,8 @@
 
 #define CTX_VERSION		"0.1"
 
+#define PARAMETERS		"/sys/module/ctx/parameters/"
+
 /* Exit statuses, as those of timeout(1) */
 #define EXIT_TIMED_OUT		124
 #define EXIT_CTX_FAILED		125
