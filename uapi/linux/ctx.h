@@ -14,12 +14,12 @@
  * Unknown flags and non-zero reserved members give EINVAL.
  *
  * Errors common to all requests:
+ *   ENOTTY   no such request
+ *   EPERM    the descriptor lacks the right that the request needs
  *   EFAULT   the pointer, or one in the structure, does not point to memory
- *   EINVAL   size, flags, reserved members or a value out of range
  *   E2BIG    the structure is longer than known, with non-zero unknown bytes,
  *            or longer than a page
- *   EPERM    the descriptor lacks the right that the request needs
- *   ENOTTY   no such request
+ *   EINVAL   size, flags, reserved members or a value out of range
  */
 #ifndef _UAPI_LINUX_CTX_H
 #define _UAPI_LINUX_CTX_H
@@ -176,7 +176,8 @@ struct ctx_ioc_cancel {
  *	a long line of a driver's own perhaps less, but no less than max_depth
  * @info_flags: CTX_INFO_*
  * @origin_comm: done: the name of the task that cancelled, or "timer" or "irq", or
- *	what was watched: "pidfd", "eventfd", "timerfd", "pipe", "socket"
+ *	what was watched: "pidfd", "eventfd", "timerfd", "pipe", "socket", or as a
+ *	driver calls its source
  * @creator_comm: the name of the task that made it
  * @on_dones: how many were asked for by CTX_IOC_ON_DONE
  * @on_done_err: errno number of the first that failed, EAGAIN where there was no
@@ -215,7 +216,7 @@ struct ctx_ioc_info {
  *
  * Returns a new descriptor on the same context. EPERM: one of @rights is not there
  * to be passed on. A right that was left out is never regained: what is derived on
- * the new descriptor lacks CTX_RIGHT_VALUE if that does.
+ * the new descriptor lacks CTX_RIGHT_VALUE if that does. EMFILE, ENFILE, ENOMEM.
  */
 struct ctx_ioc_restrict {
 	__u32 size;
@@ -248,7 +249,7 @@ struct ctx_ioc_restrict {
  * asks for CTX_RIGHT_OBSERVE.
  *
  * ESRCH: there is no such context. EPERM: it is somebody else's, or one of @rights
- * is not to be had.
+ * is not to be had. EMFILE, ENFILE, ENOMEM: as usual.
  */
 struct ctx_ioc_open {
 	__u32 size;
@@ -351,8 +352,14 @@ struct ctx_ioc_watch {
  *
  * EBADF: @fd is not open for writing. EINVAL: it is another kind of file, or @len
  * does not fit the kind. A context, Unix socket, epoll set or io_uring is another kind,
- * as for CTX_IOC_WATCH. EFAULT: @data. EDQUOT: as for CTX_IOC_LINK. EOPNOTSUPP: no
- * process made this context, but a driver gave it out: derive one from it.
+ * as for CTX_IOC_WATCH. ENXIO: a FIFO that nobody has open for reading. EFAULT: @data.
+ * EDQUOT: as for CTX_IOC_LINK. EOPNOTSUPP: no process made this context, but a driver
+ * gave it out: derive one from it. ENFILE, ENOMEM.
+ *
+ * One combination is not seen, here and in CTX_IOC_WATCH: a socket in which data of an
+ * io_uring's zero-copy sends is queued holds that io_uring, whose registered files may
+ * have this context. All of them stay until the data is gone, or the context is
+ * cancelled by its number.
  */
 struct ctx_ioc_on_done {
 	__u32 size;
@@ -377,7 +384,7 @@ struct ctx_ioc_on_done {
  * EBADF: @fd is not open for writing. EINVAL: it is not such a file. ENODEV: the
  * cgroup was removed. EPERM: the context does not descend from the one that the cgroup
  * above runs under. EDQUOT: as for CTX_IOC_LINK; a binding counts until a grace period
- * after its end. EOPNOTSUPP: the kernel has no cgroups, or no tracepoints.
+ * after its end. EOPNOTSUPP: the kernel has no cgroups, or no tracepoints. ENOMEM.
  */
 struct ctx_ioc_bind {
 	__u32 size;
