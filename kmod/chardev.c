@@ -718,7 +718,7 @@ static void ctx_show_rights(struct seq_file *m, u32 rights)
 static void ctx_show_path(struct seq_file *m, const struct ctx *ctx)
 {
 	int len = ctx_describe(ctx, NULL, 0);
-	char *path = kvmalloc(len + 1, GFP_KERNEL);
+	char *path = kvmalloc(len + 1, GFP_KERNEL_ACCOUNT);
 
 	if (!path)
 		return;
