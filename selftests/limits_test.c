@@ -4,8 +4,8 @@
  * they take. Whoever hits them is nobody but himself.
  */
 #include "ctx_test.h"
+#include "memory.h"
 
-#include <glob.h>
 #include <sys/eventfd.h>
 
 #define MAX_DEPTH		CTX_PARAMETERS "max_depth"
@@ -862,7 +862,6 @@ TEST_F(limits, what_is_referred_to_from_a_namespace)
 
 /* Memory */
 
-#define CGROUPS	"/sys/fs/cgroup"
 #define CGROUP	CGROUPS "/ctx_limits_test"
 
 FIXTURE(memory) {
@@ -985,24 +984,6 @@ static bool fill_pipes(int bg)
 		close(ctx);
 	}
 	return true;
-}
-
-/* With KASAN, what was freed is kept from others for a long while, unless asked for. */
-static void give_back(void)
-{
-	glob_t caches;
-	size_t i;
-	int fd;
-
-	if (glob("/sys/kernel/slab/kmalloc-cg-*/shrink", 0, NULL, &caches))
-		return;
-	for (i = 0; i < caches.gl_pathc; i++) {
-		fd = open(caches.gl_pathv[i], O_WRONLY);
-		if (fd >= 0 && write(fd, "1", 1) != 1)
-			perror(caches.gl_pathv[i]);
-		close(fd);
-	}
-	globfree(&caches);
 }
 
 /*
