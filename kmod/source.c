@@ -380,7 +380,8 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
  * Context: Any but NMI, but not under the lock of what the source watches; on PREEMPT_RT
  * not in atomic context. Does not sleep, unless its own detach function does (S15, S18).
  * Return: true if the source has not cancelled its context and will not; false if it
- * fired before, or was not attached.
+ * fired before, or was not attached. For a context's file it is also false if that
+ * context and its own were ended by the same.
  */
 bool ctx_source_detach(struct ctx_source *source)
 {
