@@ -47,7 +47,7 @@ test-quick:
 check:
 	$(script)/test check
 
-matrix torture fuzz faults:
+matrix torture fuzz faults soak:
 	$(script)/$@
 
 intree patches:
@@ -99,6 +99,8 @@ help:
 	@echo 'make fuzz         five minutes of programs that a fuzzer makes up, with sanitizers; for'
 	@echo '                  longer, and other kernels: selftests/vm/fuzz --help'
 	@echo 'make faults       each allocation of the module failing in turn, and a table of them'
+	@echo 'make soak         two minutes of processes that are killed while they hold contexts, with'
+	@echo '                  little memory; for longer: selftests/vm/soak --help'
 	@echo 'make bench        what contexts cost, next to what they can be compared with; plots'
 	@echo 'make bench-quick  the same without the big sizes'
 	@echo 'make bench-keep   the same as make bench, kept in Documentation/performance'
@@ -112,4 +114,4 @@ help:
 	@echo 'make clean        remove what was built here; kernels stay in the cache'
 
 .PHONY: all modules tools install run shell test test-deb test-intree test-quick check matrix torture \
-	fuzz faults deb intree patches bench bench-quick bench-keep coverage mutants clean help
+	fuzz faults soak deb intree patches bench bench-quick bench-keep coverage mutants clean help
