@@ -268,7 +268,7 @@ static void ctx_fill_event(const struct ctx_file *cf, struct ctx_event *event)
 	memset(event, 0, sizeof(*event));
 	event->id = ctx_user_id(cf->ctx);
 	event->origin_id = ctx_user_id(origin.ctx);
-	event->time = ktime_to_ns(origin.time);
+	event->time = ktime_to_ns(ctx_time_for_task(origin.time));
 	event->err = -origin.err;
 	event->cause = -origin.cause;
 	event->pid = ctx_origin_vpid(&origin);
@@ -335,9 +335,10 @@ static int ctx_parse_when(const struct ctx_ioc_derive *arg, struct ctx_when *whe
 		return -EINVAL;
 	when->clock = arg->clock;
 	when->cause = arg->cause ? -(int)arg->cause : -ETIMEDOUT;
-	when->time = arg->time;
 	if (timed == CTX_DERIVE_TIMEOUT)
 		when->time = ktime_add_safe(ctx_clock_now(arg->clock), arg->time);
+	else
+		when->time = ctx_time_of_task(arg->clock, arg->time);
 	return 0;
 }
 
@@ -453,7 +454,7 @@ static void ctx_fill_origin(const struct ctx_origin *origin, struct ctx_ioc_info
 {
 	info->info_flags |= CTX_INFO_DONE;
 	info->origin_id = ctx_user_id(origin->ctx);
-	info->done_time = ktime_to_ns(origin->time);
+	info->done_time = ktime_to_ns(ctx_time_for_task(origin->time));
 	info->err = -origin->err;
 	info->cause = -origin->cause;
 	info->origin_pid = ctx_origin_vpid(origin);
@@ -482,7 +483,8 @@ static long ctx_ioc_info(struct ctx_file *cf, union ctx_arg *arg)
 	if (ctx_deadline(cf->ctx, &deadline)) {
 		info->info_flags |= CTX_INFO_DEADLINE;
 		/* One on a clock that was set may lie before the others began. */
-		info->deadline = max_t(s64, 0, ktime_to_ns(deadline));
+		deadline = ctx_time_for_task(max_t(ktime_t, 0, deadline));
+		info->deadline = ktime_to_ns(deadline);
 	}
 	if (!ctx_origin(cf->ctx, &origin))
 		ctx_fill_origin(&origin, info);

@@ -1018,6 +1018,10 @@ struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);
 const struct ctx_bytes *ctx_user_find(const struct ctx *ctx, const void *key, u32 key_len);
 void ctx_user_free(struct ctx *ctx);
 
+/* timens.c */
+ktime_t ctx_time_of_task(clockid_t clock, ktime_t time);
+ktime_t ctx_time_for_task(ktime_t time);
+
 /* turn.c */
 
 /* Of a user; under ctx_account_lock. */

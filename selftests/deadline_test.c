@@ -368,6 +368,81 @@ TEST_F(deadline, clock_realtime)
 	expect_on_clock(_metadata, self->bg, CLOCK_REALTIME);
 }
 
+#define NS_MONOTONIC	100000	/* seconds that a time namespace is ahead */
+#define NS_BOOTTIME	200000
+
+/* In a time namespace. Times are those of its clocks, and the other way round. */
+static void use_clocks(struct __test_metadata *_metadata, int bg, int told, int go)
+{
+	const __u64 asked = now() + AN_HOUR;
+	const int mono = ctx_deadline(bg, asked, 0);
+	const int boot = ctx_derive_time(bg, CTX_DERIVE_DEADLINE,
+					 now_on(CLOCK_BOOTTIME) + AN_HOUR, CLOCK_BOOTTIME, 0);
+	const int passed = ctx_deadline(bg, (__u64)NS_MONOTONIC * NSEC_PER_SEC, 0);
+	struct ctx_event event;
+	__u64 ids[2], before;
+
+	EXPECT_EQ(asked, deadline_of(mono));
+	EXPECT_GE(now() + AN_HOUR, deadline_of(boot));
+	EXPECT_LT(now() + AN_HOUR / 2, deadline_of(boot));
+	/* The machine had not begun. */
+	EXPECT_TRUE(is_done(passed, ETIMEDOUT, ETIMEDOUT));
+	before = now();
+	EXPECT_EQ(0, ctx_cancel(boot, 0));
+	EXPECT_EQ(sizeof(event), read(boot, &event, sizeof(event)));
+	EXPECT_LE(before, event.time);
+	EXPECT_GE(now(), event.time);
+	EXPECT_EQ(event.time, done_time(boot));
+	ids[0] = ctx_id(mono);
+	ids[1] = asked;
+	EXPECT_EQ(sizeof(ids), write(told, ids, sizeof(ids)));
+	EXPECT_TRUE(hear(go));
+}
+
+static bool set_offsets(void)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "monotonic %d 0\nboottime %d 0\n", NS_MONOTONIC, NS_BOOTTIME);
+	return write_file("/proc/self/timens_offsets", text);
+}
+
+TEST_F(deadline, in_a_time_namespace)
+{
+	int told[2], go[2], fd;
+	__u64 ids[2];
+	pid_t pid;
+
+	/* Without them all clocks are the machine's. */
+	if (access("/proc/self/ns/time", F_OK))
+		return;
+	ASSERT_EQ(0, pipe2(told, O_CLOEXEC));
+	ASSERT_EQ(0, pipe2(go, O_CLOEXEC));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(0, unshare(CLONE_NEWTIME));
+		EXPECT_TRUE(set_offsets());
+		/* It is the children's. */
+		pid = spawn();
+		if (!pid) {
+			use_clocks(_metadata, self->bg, told[1], go[0]);
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(pid));
+		child_exit();
+	}
+	close(told[1]);
+	ASSERT_EQ(sizeof(ids), read(told[0], ids, sizeof(ids)));
+	fd = ctx_open_id(self->bg, ids[0], CTX_RIGHT_OBSERVE);
+	EXPECT_EQ(ids[1] - NS_MONOTONIC * NSEC_PER_SEC, deadline_of(fd));
+	EXPECT_TRUE(tell(go[1]));
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
+	close(told[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
 TEST_F(deadline, realtime_below_a_tighter_monotonic_parent)
 {
 	int parent = ctx_timeout(self->bg, 20 * MSEC, EIO);

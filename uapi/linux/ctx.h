@@ -72,7 +72,8 @@ extern "C" {
  * @flags: CTX_DERIVE_*; 0 derives a context that can be cancelled
  * @time: nanoseconds, with CTX_DERIVE_DEADLINE or CTX_DERIVE_TIMEOUT; up to
  *	the largest signed 64-bit number, which means never
- * @clock: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME, for @time
+ * @clock: CLOCK_MONOTONIC, CLOCK_BOOTTIME or CLOCK_REALTIME, for @time; as the
+ *	caller's time namespace has it, like all times in here
  * @cause: errno number of the cause when the time is up; 0 means ETIMEDOUT
  *
  * Returns the descriptor of the new context. Needs CTX_RIGHT_DERIVE.
