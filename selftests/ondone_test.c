@@ -440,6 +440,33 @@ TEST_F(inet, datagram)
 	close(to);
 }
 
+/* In one piece, and in both kinds. */
+TEST_F(inet, takes_up_to_the_maximum)
+{
+	static char data[CTX_ON_DONE_MAX];
+	int to = bound(self, SOCK_DGRAM), from, listener;
+
+	memset(data, 'x', sizeof(data));
+	from = connected(self, SOCK_DGRAM);
+	EXPECT_EQ(0, ctx_on_done(self->ctx, from, data, sizeof(data)));
+	close(from);
+	self->address.in.sin_port = 0;
+	listener = bound(self, SOCK_STREAM);
+	ASSERT_EQ(0, listen(listener, 1));
+	from = connected(self, SOCK_STREAM);
+	EXPECT_EQ(0, ctx_on_done(self->ctx, from, data, sizeof(data)));
+	close(from);
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	EXPECT_EQ(0, written(self->ctx));
+	EXPECT_TRUE(holds(to, data, sizeof(data)));
+	close(to);
+	to = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	EXPECT_EQ(sizeof(data), recv(to, data, sizeof(data), MSG_WAITALL));
+	EXPECT_EQ(0, read(to, data, 1));
+	close(to);
+	close(listener);
+}
+
 TEST_F(inet, nowhere_to_go)
 {
 	int fd = bound(self, SOCK_DGRAM);

@@ -5,6 +5,11 @@
  */
 #include "ctx_test.h"
 
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <linux/capability.h>
+
 #define RIGHTS_OPENED	(CTX_RIGHT_CANCEL | CTX_RIGHT_DERIVE | CTX_RIGHT_OBSERVE)
 #define MANY		1000	/* blocks of numbers, and then some */
 
@@ -189,6 +194,57 @@ TEST_F(number, others_are_not_found)
 	close(ctx_open_id(self->bg, ctx_id(fd), 0));
 	EXPECT_TRUE(is_live(fd));
 	EXPECT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
+}
+
+/* Of all that root may do, only this. */
+static bool keep_only(__u32 capabilities)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = capabilities, .permitted = capabilities },
+	};
+
+	return !syscall(SYS_capset, &header, data);
+}
+
+/* Being root is not it, but CAP_KILL, whoever has that. */
+TEST_F(number, takes_the_capability)
+{
+	pid_t pid = spawn();
+	__u64 id;
+	int fd;
+
+	if (!pid) {
+		become(2002);
+		fd = ctx_derive(self->bg, 0);
+		EXPECT_TRUE(send_fd(self->pair[1], fd));
+		child_exit();
+	}
+	fd = recv_fd(self->pair[0]);
+	ASSERT_LE(0, fd);
+	EXPECT_EQ(0, reap(pid));
+	id = ctx_id(fd);
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(0, prctl(PR_SET_KEEPCAPS, 1));
+		become(2001);
+		EXPECT_TRUE(keep_only(1 << CAP_KILL));
+		EXPECT_LE(0, ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE));
+		EXPECT_EQ(id, ctx_next(self->bg, id - 1));
+		EXPECT_TRUE(keep_only(0));
+		EXPECT_EQ(-EPERM, ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_TRUE(keep_only(~(1U << CAP_KILL)));
+		EXPECT_EQ(-EPERM, ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE));
+		EXPECT_NE(id, ctx_next(self->bg, id - 1));
+		child_exit();
+	}
 	EXPECT_EQ(0, reap(pid));
 	close(fd);
 }
