@@ -430,7 +430,8 @@ TEST_F(cycle, two_that_have_each_other_cancelled)
 		EXPECT_EQ(0, ctx_watch(subject.ctx, subject.from[i], 0, 0));
 		EXPECT_EQ(0, ctx_watch(other.ctx, other.from[i], 0, 0));
 	}
-	subject.watches = other.watches = true;
+	subject.watches = true;
+	other.watches = true;
 	EXPECT_TRUE(let_go(&subject, &other));
 	EXPECT_TRUE(gone(self, variant, &subject));
 	EXPECT_TRUE(gone(self, variant, &other));
