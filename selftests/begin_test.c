@@ -5,35 +5,16 @@
  * On a kernel that cannot make allocations fail each simply succeeds at once.
  */
 #include "ctx_fail.h"
+#include "ctx_module.h"
 #include "ctx_test.h"
 
 #include <dirent.h>
-#include <sys/syscall.h>
 
 #define NTH		"/sys/module/ctx_begin/parameters/nth"
 #define LEFT		"/sys/module/ctx_begin/parameters/left"
 #define SLABS		"/sys/kernel/slab/"
 #define REFCNT		"/sys/module/ctx/refcnt"
 #define CGROUP		"/sys/fs/cgroup/ctx_begin_test"
-
-static int load(const char *name)
-{
-	char path[64];
-	int fd, err;
-
-	snprintf(path, sizeof(path), "/modules/%s.ko", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (!must(fd >= 0))
-		return -errno;
-	err = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
 
 static bool is_loaded(const char *name)
 {
@@ -139,22 +120,22 @@ FIXTURE_SETUP(begin)
 {
 	self->injects = !access(FAIL_NTH, F_OK);
 	fail_quietly();
-	unload("ctx_begin");
-	ASSERT_EQ(0, load("ctx_begin"));
+	unload_module("ctx_begin");
+	ASSERT_EQ(0, load_module("ctx_begin", ""));
 	if (is_loaded(variant->module))
-		ASSERT_EQ(0, unload(variant->module));
+		ASSERT_EQ(0, unload_module(variant->module));
 	self->pools = pool_workqueues();
 }
 
 FIXTURE_TEARDOWN(begin)
 {
-	EXPECT_EQ(0, unload("ctx_begin"));
+	EXPECT_EQ(0, unload_module("ctx_begin"));
 	if (is_itself(variant)) {
 		/* Other tests are not to fail for what this one has found. */
 		if (!is_loaded("ctx"))
-			EXPECT_EQ(0, load("ctx"));
+			EXPECT_EQ(0, load_module("ctx", ""));
 	} else {
-		EXPECT_EQ(0, unload(variant->module));
+		EXPECT_EQ(0, unload_module(variant->module));
 		EXPECT_EQ(0, read_number(REFCNT));
 	}
 	fail_as_before();
@@ -174,7 +155,7 @@ TEST_F(begin, each_in_turn)
 
 	for (nth = 1;; nth++) {
 		ASSERT_TRUE(write_number(NTH, nth));
-		err = load(variant->module);
+		err = load_module(variant->module, "");
 		if (!err && (!self->injects || read_number(LEFT)))
 			break;
 		if (err) {
@@ -182,7 +163,7 @@ TEST_F(begin, each_in_turn)
 			self->failures++;
 		} else {
 			/* What failed was something it can do without. */
-			EXPECT_EQ(0, unload(variant->module));
+			EXPECT_EQ(0, unload_module(variant->module));
 		}
 		EXPECT_EQ(0, read_number(LEFT));
 		ASSERT_TRUE(left_nothing(variant));
@@ -190,11 +171,11 @@ TEST_F(begin, each_in_turn)
 	EXPECT_EQ(self->injects, self->failures > 0);
 	EXPECT_TRUE(write_number(NTH, 0));
 	/* Once more, for what there would be too much of. */
-	EXPECT_EQ(0, unload(variant->module));
+	EXPECT_EQ(0, unload_module(variant->module));
 	while (self->injects && pool_workqueues() > self->pools)
 		sched_yield();
 	EXPECT_TRUE(left_nothing(variant));
-	EXPECT_EQ(0, load(variant->module));
+	EXPECT_EQ(0, load_module(variant->module, ""));
 	EXPECT_TRUE(is_loaded(variant->module));
 }
 

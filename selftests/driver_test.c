@@ -4,6 +4,7 @@
  * out. The driver is ctx_driver.ko, which comes and goes with each test.
  */
 #include "ctx_fail.h"
+#include "ctx_module.h"
 #include "ctx_test.h"
 
 #include <netinet/in.h>
@@ -29,13 +30,9 @@ FIXTURE(driver) {
 
 FIXTURE_SETUP(driver)
 {
-	int fd = open("/modules/ctx_driver.ko", O_RDONLY | O_CLOEXEC);
-
 	self->users = read_number(REFCNT);
-	syscall(SYS_delete_module, "ctx_driver", O_NONBLOCK);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, syscall(SYS_finit_module, fd, "", 0));
-	close(fd);
+	unload_module("ctx_driver");
+	ASSERT_EQ(0, load_module("ctx_driver", ""));
 	self->dev = open("/dev/ctx_driver", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->dev);
 	self->bg = ctx_open();
@@ -46,7 +43,7 @@ FIXTURE_TEARDOWN(driver)
 {
 	close(self->bg);
 	close(self->dev);
-	EXPECT_EQ(0, syscall(SYS_delete_module, "ctx_driver", O_NONBLOCK));
+	EXPECT_EQ(0, unload_module("ctx_driver"));
 	EXPECT_EQ(self->users, read_number(REFCNT));
 }
 

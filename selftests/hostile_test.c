@@ -5,6 +5,7 @@
  * kills him, and is still there when it is looked at: how much it came to, to whom that
  * was charged, that another user goes on, and that all of it comes back.
  */
+#include "ctx_module.h"
 #include "ctx_test.h"
 #include "memory.h"
 
@@ -965,20 +966,6 @@ static void hold_on(struct __test_metadata *_metadata, fixture_self(hostile), in
 	_exit(0);
 }
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "ctx", O_NONBLOCK) ? -errno : 0;
-}
-
-static bool load(void)
-{
-	int fd = open("/modules/ctx.ko", O_RDONLY | O_CLOEXEC);
-	bool loaded = syscall(SYS_finit_module, fd, "", 0) == 0;
-
-	close(fd);
-	return loaded;
-}
-
 #define HOLDERS	20
 
 TEST_F(hostile, keeping_the_module)
@@ -996,15 +983,15 @@ TEST_F(hostile, keeping_the_module)
 	for (i = 0; i < HOLDERS; i++)
 		ASSERT_TRUE(hear(self->pair[0]));
 	close(self->bg);
-	EXPECT_EQ(-EWOULDBLOCK, unload());
+	EXPECT_EQ(-EWOULDBLOCK, unload_module("ctx"));
 	ASSERT_TRUE(write_file(GROUP "/cgroup.kill", "1"));
 	for (i = 0; i < HOLDERS; i++)
 		EXPECT_EQ(KILLED, reap(pids[i]));
 	/* What is in sockets is collected when one is closed; the rest is on its way. */
 	while (read_number(REFCNT) > self->users - 1)
 		close(socket(AF_UNIX, SOCK_STREAM, 0));
-	EXPECT_EQ(0, unload());
-	EXPECT_TRUE(load());
+	EXPECT_EQ(0, unload_module("ctx"));
+	EXPECT_EQ(0, load_module("ctx", ""));
 	self->bg = ctx_open();
 	EXPECT_TRUE(work_goes_on(self->bg));
 	note("processes that held the module: %d; none is left, and it unloads", HOLDERS);

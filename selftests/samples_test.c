@@ -4,9 +4,9 @@
  * stalls, a device that works under a caller's context, a pipeline of threads. And the
  * module cannot go while any of them uses it.
  */
+#include "ctx_module.h"
 #include "ctx_test.h"
 #include <dirent.h>
-#include <sys/syscall.h>
 #include "../kmod/samples/sum.h"
 
 #define PARAMETERS	"/sys/module/ctx_blk/parameters/"
@@ -14,29 +14,10 @@
 #define BLK_SIZE	1048576
 #define BLOCK		4096
 
-static int load(const char *name, const char *parameters)
-{
-	char path[64];
-	int fd, ret;
-
-	snprintf(path, sizeof(path), "/modules/%s.ko", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	ret = syscall(SYS_finit_module, fd, parameters, 0) ? -errno : 0;
-	close(fd);
-	return ret;
-}
-
-static int unload(const char *name)
-{
-	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
-}
-
 /* A use of the module that a sample makes is one that keeps it. */
 static bool pinned(void)
 {
-	return unload("ctx") == -EWOULDBLOCK;
+	return unload_module("ctx") == -EWOULDBLOCK;
 }
 
 static bool file_begins(const char *path, const char *text)
@@ -85,7 +66,7 @@ FIXTURE(blk) {
 
 FIXTURE_SETUP(blk)
 {
-	ASSERT_EQ(0, load("ctx_blk", "timeout_ms=100"));
+	ASSERT_EQ(0, load_module("ctx_blk", "timeout_ms=100"));
 	self->fd = open("/dev/ctx_blk", O_RDWR | O_DIRECT | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, posix_memalign((void **)&self->block, BLOCK, BLOCK));
@@ -95,7 +76,7 @@ FIXTURE_TEARDOWN(blk)
 {
 	free(self->block);
 	close(self->fd);
-	EXPECT_EQ(0, unload("ctx_blk"));
+	EXPECT_EQ(0, unload_module("ctx_blk"));
 }
 
 static int blk_read(int fd, char *block, off_t pos)
@@ -177,7 +158,7 @@ FIXTURE_SETUP(sum)
 {
 	int i;
 
-	ASSERT_EQ(0, load("ctx_sum", ""));
+	ASSERT_EQ(0, load_module("ctx_sum", ""));
 	self->bg = ctx_open();
 	self->fd = open("/dev/ctx_sum", O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, self->fd);
@@ -191,7 +172,7 @@ FIXTURE_TEARDOWN(sum)
 	free(self->data);
 	close(self->bg);
 	close(self->fd);
-	EXPECT_EQ(0, unload("ctx_sum"));
+	EXPECT_EQ(0, unload_module("ctx_sum"));
 }
 
 static int sum(fixture_self(sum), int ctx, __u32 rounds, __u32 threads, __u32 *result)
@@ -359,23 +340,23 @@ FIXTURE_TEARDOWN(pipeline)
 
 TEST_F(pipeline, comes_to_its_end)
 {
-	EXPECT_EQ(0, load(variant->module, "count=1000"));
-	EXPECT_EQ(0, unload(variant->module));
+	EXPECT_EQ(0, load_module(variant->module, "count=1000"));
+	EXPECT_EQ(0, unload_module(variant->module));
 }
 
 TEST_F(pipeline, hands_down_the_first_error)
 {
-	EXPECT_EQ(-EDOM, load(variant->module, "count=1000 fail_at=7"));
-	EXPECT_EQ(-EDOM, load(variant->module, "count=1 fail_at=1"));
-	EXPECT_EQ(-ENOENT, unload(variant->module));
+	EXPECT_EQ(-EDOM, load_module(variant->module, "count=1000 fail_at=7"));
+	EXPECT_EQ(-EDOM, load_module(variant->module, "count=1 fail_at=1"));
+	EXPECT_EQ(-ENOENT, unload_module(variant->module));
 }
 
 TEST_F(pipeline, ends_when_it_is_unloaded)
 {
-	EXPECT_EQ(0, load(variant->module, ""));
+	EXPECT_EQ(0, load_module(variant->module, ""));
 	if (!strcmp(variant->module, "ctx_pipeline"))
 		EXPECT_TRUE(pinned());
-	EXPECT_EQ(0, unload(variant->module));
+	EXPECT_EQ(0, unload_module(variant->module));
 }
 
 TEST_HARNESS_MAIN
