@@ -528,6 +528,53 @@ TEST_F(inet, a_full_stream)
 	close(listener);
 }
 
+/*
+ * Leaves a full stream with one byte in a packet that is not, and over its bound: what is
+ * added goes into that packet, and no other.
+ */
+static bool begin_packet(int fd)
+{
+	static const int sizes[] = { 4 << 20, 1 };
+
+	return must(!setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sizes[0], sizeof(int))) &&
+	       must(send(fd, "x", 1, MSG_DONTWAIT) == 1) &&
+	       must(!setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &sizes[1], sizeof(int)));
+}
+
+TEST_F(inet, a_stream_with_room_for_a_part)
+{
+	static const char data[1 << 20];
+	int listener = bound(self, SOCK_STREAM), from, to, other = ctx_derive(self->bg, 0);
+	const size_t room = 100;
+	ssize_t packet;
+
+	ASSERT_EQ(0, listen(listener, 1));
+	from = connected(self, SOCK_STREAM);
+	to = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	ASSERT_LE(0, to);
+	while (unacknowledged(from) || fill(from))
+		sched_yield();
+	ASSERT_TRUE(begin_packet(from));
+	packet = send(from, data, sizeof(data), MSG_DONTWAIT);
+	ASSERT_LT(room, packet);
+	ASSERT_GT(sizeof(data), packet);
+	ASSERT_TRUE(begin_packet(from));
+	ASSERT_EQ(packet - room, send(from, data, packet - room, MSG_DONTWAIT));
+	EXPECT_EQ(0, ctx_on_done(self->ctx, from, data, room + 1));
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	EXPECT_EQ(EAGAIN, written(self->ctx));
+	/* As much as fits is written. */
+	ASSERT_TRUE(begin_packet(from));
+	ASSERT_EQ(packet - room, send(from, data, packet - room, MSG_DONTWAIT));
+	EXPECT_EQ(0, ctx_on_done(other, from, data, room));
+	EXPECT_EQ(0, ctx_cancel(other, 0));
+	EXPECT_EQ(0, written(other));
+	close(other);
+	close(from);
+	close(to);
+	close(listener);
+}
+
 TEST_F(inet, not_connected)
 {
 	int fd = socket(variant->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
