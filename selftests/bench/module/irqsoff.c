@@ -127,8 +127,7 @@ static void bench_idle(void)
 	bench_probe_print("idle");
 }
 
-/* Shows that a stretch of a known length would be found. */
-static void bench_self_check(void)
+static void bench_make_stretches(void)
 {
 	unsigned long flags;
 	int i;
@@ -142,8 +141,24 @@ static void bench_self_check(void)
 		bench_spin(2 * BENCH_OFF);
 	}
 	bench_probe_stop();
+}
+
+/*
+ * Shows that a stretch of a known length would be found: the least of three times, one
+ * of which some other device's interrupt may have made longer.
+ */
+static void bench_self_check(void)
+{
+	u64 least = U64_MAX;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		bench_make_stretches();
+		least = min(least, bench_probe.longest);
+	}
+	bench_probe.longest = least;
 	bench_probe_print("self_check");
-	if (bench_probe.longest < BENCH_OFF * 9 / 10)
+	if (least < BENCH_OFF * 9 / 10)
 		bench_fail("the probe missed a stretch with interrupts off");
 }
 
