@@ -11,6 +11,9 @@ static const int atomic_key;
 struct script {
 	struct ctx *parent;
 	unsigned int failed;	/* one bit a step */
+	struct ctx *c, *v, *t, *u, *w, *c2, *t2;
+	struct ct_probe probe[2];
+	bool late;		/* a worker calls back */
 	struct ctx_thread *thread;
 	struct ctx_work work;
 	struct ctx_link link;
@@ -56,10 +59,9 @@ static void bridges(struct script *script)
 	struct ctx *other = ctx_with_cancel(script->parent, GFP_ATOMIC);
 	struct ctx *third = ctx_with_cancel(script->parent, GFP_ATOMIC);
 
-	STEP(16, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(other) && !IS_ERR_OR_NULL(third));
+	STEP(31, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(other) && !IS_ERR_OR_NULL(third));
 	if (script->failed)
 		return;
-	ctx_thread_cancel(script->thread);
 	bridge_work(script, third);
 	bridge_source(script, third);
 	bridge_link(script, c, other);
@@ -68,60 +70,96 @@ static void bridges(struct script *script)
 	ctx_put(third);
 }
 
-/* Everything that may be called from anywhere. */
-static void everything(void *arg)
+static bool derive(struct script *script)
 {
-	struct script *script = arg;
-	struct ctx *c, *v, *t, *u, *w;
-	struct ct_probe probe[2];
-	struct ctx_origin origin;
+	script->c = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	script->t = ctx_with_timeout_cause(script->c, ktime_set(3600, 0), -EIO, GFP_ATOMIC);
+	script->v = ctx_with_value(script->t, &atomic_key, script, NULL, GFP_ATOMIC);
+	script->w = ctx_without_cancel(script->v, GFP_ATOMIC);
+	script->u = ctx_with_deadline(script->v, 0, GFP_ATOMIC);
+	script->c2 = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	script->t2 = ctx_with_cancel(script->c2, GFP_ATOMIC);
+	STEP(0, !IS_ERR_OR_NULL(script->c) && !IS_ERR_OR_NULL(script->t) &&
+	     !IS_ERR_OR_NULL(script->v) && !IS_ERR_OR_NULL(script->w) &&
+	     !IS_ERR_OR_NULL(script->u));
+	STEP(16, !IS_ERR_OR_NULL(script->c2) && !IS_ERR_OR_NULL(script->t2));
+	return !script->failed;
+}
+
+static void ask(struct script *script)
+{
 	ktime_t deadline = 0;
 
-	c = ctx_with_cancel(script->parent, GFP_ATOMIC);
-	t = ctx_with_timeout_cause(c, ktime_set(3600, 0), -EIO, GFP_ATOMIC);
-	v = ctx_with_value(t, &atomic_key, script, NULL, GFP_ATOMIC);
-	w = ctx_without_cancel(v, GFP_ATOMIC);
-	u = ctx_with_deadline(v, 0, GFP_ATOMIC);
-	STEP(0, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(t) && !IS_ERR_OR_NULL(v) &&
-	     !IS_ERR_OR_NULL(w) && !IS_ERR_OR_NULL(u));
-	if (script->failed)
-		return;
-	STEP(1, !ctx_err(v) && !ctx_cause(v) && !ctx_is_done(w));
-	STEP(2, ctx_err(u) == -ETIMEDOUT && ctx_cause(u) == -ETIMEDOUT);
-	STEP(3, ctx_deadline(v, &deadline) && ktime_after(deadline, ktime_get()));
-	STEP(4, ctx_value(w, &atomic_key) == script && ctx_value(u, &atomic_key) == script);
-	STEP(5, ctx_get(v) == v);
-	ctx_put(v);
-	memset(probe, 0, sizeof(probe));
-	init_completion(&probe[0].ran);
-	init_completion(&probe[1].ran);
+	STEP(1, !ctx_err(script->v) && !ctx_cause(script->v) && !ctx_is_done(script->w));
+	STEP(2, ctx_err(script->u) == -ETIMEDOUT && ctx_cause(script->u) == -ETIMEDOUT);
+	STEP(3, ctx_deadline(script->v, &deadline) && ktime_after(deadline, ktime_get()));
+	STEP(4, ctx_value(script->w, &atomic_key) == script &&
+	     ctx_value(script->u, &atomic_key) == script);
+	STEP(5, ctx_get(script->v) == script->v);
+	ctx_put(script->v);
+}
+
+static void expect_called(struct script *script)
+{
+	STEP(10, atomic_read(&script->probe[0].runs) == 1 && !atomic_read(&script->probe[1].runs));
+}
+
+static void cancel(struct script *script)
+{
+	struct ctx *v = script->v, *t = script->t;
+	struct ct_probe *probe = script->probe;
+	struct ctx_origin origin;
+
+	ct_probe_init(&probe[0]);
+	ct_probe_init(&probe[1]);
 	STEP(6, !ctx_callback_add(v, &probe[0].cb, ct_probe_fn));
 	STEP(7, !ctx_callback_add(t, &probe[1].cb, ct_probe_fn));
 	STEP(8, ctx_callback_remove(t, &probe[1].cb));
 	STEP(9, !ctx_cancel_cause(t, -EPIPE));
-	STEP(10, atomic_read(&probe[0].runs) == 1 && !atomic_read(&probe[1].runs));
+	script->late = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
+	if (!script->late)
+		expect_called(script);
 	STEP(11, ctx_err(v) == -ECANCELED && ctx_cause(v) == -EPIPE);
-	STEP(18, ctx_done(v) == ctx_done(t) && completion_done(ctx_done(v)));
+	STEP(18, ctx_done(v) == ctx_done(t) && (script->late || completion_done(ctx_done(v))));
 	STEP(19, !ctx_origin(v, &origin) && origin.ctx == t && origin.cause == -EPIPE);
-	STEP(20, ctx_describe(u, NULL, 0) > 60);
-	STEP(12, ctx_callback_add(v, &probe[0].cb, ct_probe_fn) == -ENOENT);
-	STEP(13, !ctx_err(c));
-	ctx_cancel(c);
-	STEP(14, ctx_err(c) == -ECANCELED && ctx_cause(v) == -EPIPE);
-	STEP(15, !ctx_err(w) && !ctx_err(script->parent));
-	ctx_put(u);
-	ctx_put(w);
-	ctx_put(v);
-	ctx_put(t);
-	ctx_put(c);
+	STEP(20, ctx_describe(script->u, NULL, 0) > 60);
+	STEP(12, ctx_callback_add(v, &probe[1].cb, ct_probe_fn) == -ENOENT);
+	STEP(13, !ctx_err(script->c));
+	ctx_cancel(script->c);
+	STEP(14, ctx_err(script->c) == -ECANCELED && ctx_cause(v) == -EPIPE);
+	STEP(15, !ctx_err(script->w) && !ctx_err(script->parent));
+	ctx_cancel_async(script->c2);
+	STEP(17, ctx_err(script->c2) == -ECANCELED);
+}
 
-	c = ctx_with_cancel(script->parent, GFP_ATOMIC);
-	t = ctx_with_cancel(c, GFP_ATOMIC);
-	STEP(16, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(t));
-	ctx_cancel_async(c);
-	STEP(17, ctx_err(c) == -ECANCELED);
-	ctx_put(t);
-	ctx_put(c);
+static void put(struct script *script)
+{
+	ctx_put(script->u);
+	ctx_put(script->w);
+	ctx_put(script->v);
+	ctx_put(script->t);
+	ctx_put(script->c);
+	ctx_put(script->t2);
+	ctx_put(script->c2);
+}
+
+static void act(struct script *script)
+{
+	ask(script);
+	cancel(script);
+	if (script->thread)
+		ctx_thread_cancel(script->thread);
+}
+
+/* What may be called from anywhere. */
+static void everything(void *arg)
+{
+	struct script *script = arg;
+
+	if (!derive(script))
+		return;
+	act(script);
+	put(script);
 	if (script->thread)
 		bridges(script);
 }
@@ -177,7 +215,27 @@ static void with_irqs_off(struct script *script)
 	local_irq_save(flags);
 	everything(script);
 	/* And they are still off. */
-	script->failed |= irqs_disabled() ? 0 : BIT(30);
+	STEP(30, irqs_disabled());
+	local_irq_restore(flags);
+}
+
+/* With PREEMPT_RT nothing is derived within, and callbacks come later. */
+static void with_irqs_off_later(struct script *script)
+{
+	unsigned long flags;
+
+	if (!derive(script))
+		return;
+	local_irq_save(flags);
+	act(script);
+	STEP(30, irqs_disabled());
+	local_irq_restore(flags);
+	STEP(29, script->late);
+	wait_for_completion(&script->probe[0].ran);
+	expect_called(script);
+	local_irq_save(flags);
+	put(script);
+	STEP(30, irqs_disabled());
 	local_irq_restore(flags);
 }
 
@@ -197,7 +255,7 @@ static void under_an_irq_spinlock(struct script *script)
 
 	spin_lock_irqsave(&lock, flags);
 	everything(script);
-	script->failed |= irqs_disabled() ? 0 : BIT(30);
+	STEP(30, irqs_disabled() || IS_ENABLED(CONFIG_PREEMPT_RT));
 	spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -232,7 +290,7 @@ static void s18_in_a_soft_interrupt(struct kunit *test)
 
 static void s18_with_interrupts_off(struct kunit *test)
 {
-	run_script(test, with_irqs_off);
+	run_script(test, IS_ENABLED(CONFIG_PREEMPT_RT) ? with_irqs_off_later : with_irqs_off);
 }
 
 static void s18_under_spinlocks(struct kunit *test)
