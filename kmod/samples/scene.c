@@ -123,7 +123,7 @@ static int play_pipeline(void)
 static struct {
 	const char *name;
 	struct ctx *ctx;
-} levels[] = { { "request" }, { "query" }, { "disk read" } };
+} levels[] = { { .name = "request" }, { .name = "query" }, { .name = "disk read" } };
 
 static int levels_derive(void)
 {
