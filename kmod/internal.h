@@ -708,7 +708,7 @@ static __always_inline struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind,
 int ctx_spread_roots(void);
 void ctx_spread_free_roots(void);
 void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp);
-bool ctx_spread_fold(struct ctx_scope *scope);
+bool ctx_spread_fold(struct ctx *ctx);
 bool ctx_spread_drop(struct ctx_scope *scope, u8 nest);
 
 /* A spread scope's own count of references has this much in it for the others. */
@@ -724,7 +724,7 @@ static __always_inline bool ctx_drop(struct ctx *ctx)
 	preempt_disable();
 	last = __refcount_dec_and_test(&ctx->ref, &old);
 	if (unlikely(old == CTX_SPREAD_BIAS + 1))
-		last = ctx_spread_fold(container_of(ctx, struct ctx_scope, node));
+		last = ctx_spread_fold(ctx);
 	preempt_enable();
 	return last;
 }

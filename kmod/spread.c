@@ -96,10 +96,12 @@ bool ctx_spread_drop(struct ctx_scope *scope, u8 nest)
 
 /*
  * Nobody but what is counted at the lists held a reference at some moment. In
- * an RCU reader: see above. Returns true if there is none left at all.
+ * an RCU reader: see above. Returns true if there is none left at all. What is not
+ * spread comes here with as many references of its own.
  */
-bool ctx_spread_fold(struct ctx_scope *scope)
+bool ctx_spread_fold(struct ctx *ctx)
 {
+	struct ctx_scope *scope = container_of(ctx, struct ctx_scope, node);
 	struct ctx_spread *spread;
 	unsigned int i;
 	int refs = 0;
@@ -110,8 +112,8 @@ bool ctx_spread_fold(struct ctx_scope *scope)
 	 */
 	smp_acquire__after_ctrl_dep();
 	ctx_torture_point();
-	spread = scope->spread;
-	if (xchg(&spread->folded, 1))
+	spread = ctx_is_scope(ctx) ? scope->spread : NULL;
+	if (!spread || xchg(&spread->folded, 1))
 		return false;
 	ctx_torture_point();
 	for (i = 0; i <= spread->mask; i++)

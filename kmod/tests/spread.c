@@ -286,16 +286,39 @@ static void s7_below_a_value(struct kunit *test)
 	ct_token_gone(test, &token);
 }
 
+/* One that is not spread may have as many references as stand for a spread one's. */
+static void s7_with_the_bias_in_references(struct kunit *test)
+{
+	struct ctx *those[] = {
+		ct_cancel(test, ctx_background()),
+		ct_value(test, ctx_background(), test, test),
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(those); i++) {
+		refcount_set(&those[i]->ref, CTX_SPREAD_BIAS + 1);
+		ctx_put(those[i]);
+		KUNIT_EXPECT_EQ(test, refcount_read(&those[i]->ref), CTX_SPREAD_BIAS);
+		refcount_set(&those[i]->ref, 1);
+		ctx_put(those[i]);
+	}
+}
+
+#define CROWD	64
+
 struct crowd {
 	struct ctx *p;
 	atomic_t *gate;
+	struct ctx *live[CROWD];	/* the last that were not done at birth */
+	unsigned int n;
 	unsigned int bad;
 };
 
+/* Some are cancelled, and all but the last are put at once. */
 static int crowd_fn(void *arg)
 {
 	struct crowd *crowd = arg;
-	unsigned int after = 0, n = 0;
+	unsigned int after = 0;
 
 	atomic_dec(crowd->gate);
 	ct_spin_until(!atomic_read(crowd->gate));
@@ -305,46 +328,71 @@ static int crowd_fn(void *arg)
 
 		if (IS_ERR(c))
 			return PTR_ERR(c);
-		after += ctx_is_done(c);
-		crowd->bad += after && !ctx_is_done(c);
-		if (!ctx_is_done(c) && (n++ & 1))
+		if (ctx_is_done(c)) {
+			after++;
+			ctx_put(c);
+			continue;
+		}
+		crowd->bad += after;
+		if (crowd->n & 1)
 			ctx_cancel(c);
+		swap(c, crowd->live[crowd->n % CROWD]);
+		crowd->n++;
 		ctx_put(c);
 	}
 	ctx_put(crowd->p);
 	return 0;
 }
 
-/* Derivation from two CPUs and cancellation, all of them the last to go at times. */
+static void expect_all_done(struct kunit *test, struct crowd *crowd)
+{
+	int i;
+
+	KUNIT_EXPECT_EQ(test, crowd->bad, 0);
+	for (i = 0; i < CROWD && crowd->live[i]; i++)
+		KUNIT_EXPECT_EQ(test, ctx_err(crowd->live[i]), -ECANCELED);
+	for (i = 0; i < CROWD; i++)
+		ctx_put(crowd->live[i]);
+}
+
+static void crowd_and_cancel(struct kunit *test, struct crowd *crowds, struct ctx *p, int ns)
+{
+	atomic_t gate = ATOMIC_INIT(3);
+	struct ct_helper helpers[2];
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		crowds[i].p = ctx_get(p);
+		crowds[i].gate = &gate;
+		ct_helper_start_on(test, &helpers[i], crowd_fn, &crowds[i], i);
+	}
+	atomic_dec(&gate);
+	ct_spin_until(!atomic_read(&gate));
+	ct_busy_ns(ns);
+	ctx_cancel(p);
+	ctx_put(p);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, ct_helper_join(test, &helpers[i]), 0);
+}
+
+/* Derivation from two CPUs and cancellation: what was listed last is done as well. */
 static void s5_deriving_races_with_cancelling(struct kunit *test)
 {
-	int round;
+	struct crowd *crowds = kunit_kcalloc(test, 2, sizeof(*crowds), GFP_KERNEL);
+	int round, i;
 
+	KUNIT_ASSERT_NOT_NULL(test, crowds);
 	for (round = 0; round < ct_times(50); round++) {
-		atomic_t gate = ATOMIC_INIT(3);
-		struct crowd crowds[2] = {};
-		struct ct_helper helpers[2];
 		struct ct_token token;
 		struct ctx *p = spread_out_token(test, &token);
 		struct ctx *held = ct_cancel(test, p);
-		int i;
 
-		for (i = 0; i < 2; i++) {
-			crowds[i].p = ctx_get(p);
-			crowds[i].gate = &gate;
-			ct_helper_start_on(test, &helpers[i], crowd_fn, &crowds[i], i);
-		}
-		atomic_dec(&gate);
-		ct_spin_until(!atomic_read(&gate));
-		ct_busy_ns(round * 500);
-		ctx_cancel(p);
-		ctx_put(p);
+		memset(crowds, 0, 2 * sizeof(*crowds));
+		crowd_and_cancel(test, crowds, p, round * 500);
 		ct_expect_done(test, held, -ECANCELED, -ECANCELED);
 		ctx_put(held);
-		for (i = 0; i < 2; i++) {
-			KUNIT_EXPECT_EQ(test, ct_helper_join(test, &helpers[i]), 0);
-			KUNIT_EXPECT_EQ(test, crowds[i].bad, 0);
-		}
+		for (i = 0; i < 2; i++)
+			expect_all_done(test, &crowds[i]);
 		ct_token_gone(test, &token);
 	}
 }
@@ -460,6 +508,7 @@ static struct kunit_case spread_cases[] = {
 	KUNIT_CASE(s7_the_parent_in_between),
 	KUNIT_CASE(s7_a_parent_that_is_found_again),
 	KUNIT_CASE(s7_below_a_value),
+	KUNIT_CASE(s7_with_the_bias_in_references),
 	KUNIT_CASE_SLOW(s5_deriving_races_with_cancelling),
 	KUNIT_CASE(s15_linked_when_its_children_are_gone),
 	KUNIT_CASE(s15_a_linked_parent_is_spread),
