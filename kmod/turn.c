@@ -6,6 +6,7 @@
  * same for those in user namespaces that he owns: whoever holds up a file holds up
  * nobody but that user, and not who made the namespace.
  */
+#include <linux/module.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -17,10 +18,12 @@ static struct workqueue_struct *ctx_turn_wq;
 
 /*
  * Has @fn called by a worker, which begins with ctx_turn_begin(). @account is charged for
- * something until ctx_turn_end().
+ * something until ctx_turn_end(). Until then the module stays: to unload it is refused,
+ * where that would wait for as long as somebody likes.
  */
 void ctx_turn_queue(struct ctx_turn *turn, struct ctx_account *account, work_func_t fn)
 {
+	__module_get(THIS_MODULE);
 	turn->account = account;
 	turn->admitted = false;
 	INIT_WORK(&turn->work, fn);
@@ -50,7 +53,7 @@ bool ctx_turn_begin(struct ctx_turn *turn)
 	return begins;
 }
 
-/* Hands the place on. */
+/* Hands the place on. Who unloads the module waits for the worker that is here. */
 void ctx_turn_end(struct ctx_turn *turn)
 {
 	struct ctx_turn *next;
@@ -69,6 +72,7 @@ void ctx_turn_end(struct ctx_turn *turn)
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
 	if (next)
 		queue_work(ctx_turn_wq, &next->work);
+	module_put(THIS_MODULE);
 }
 
 int ctx_turn_init(void)

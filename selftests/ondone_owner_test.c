@@ -542,6 +542,33 @@ TEST_F(owner, nobody_waits_for_what_another_lets_go)
 	close(ctx);
 }
 
+/* To unload the module is refused, where that would wait for who holds something up. */
+TEST_F(owner, what_is_held_up_keeps_the_module)
+{
+	int ctx = ctx_derive(self->bg, 0), kept = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	struct stall stall;
+	long long users;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
+	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 1);
+	ask(_metadata, self->user, kept, stall.pipe[1], 1);
+	ASSERT_TRUE(stall_begin(&stall));
+	users = read_number("/sys/module/ctx/refcnt");
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	close(ctx);
+	close(kept);
+	/* One each for what they are gone with. */
+	while (read_number("/sys/module/ctx/refcnt") != users)
+		sched_yield();
+	stall_end(&stall);
+	while (read_number("/sys/module/ctx/refcnt") != users - 2)
+		sched_yield();
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+}
+
 /* What is being let go counts until it is gone, and who has no room waits for that. */
 TEST_F(owner, room_is_waited_for)
 {
