@@ -17,13 +17,23 @@ static void ctx_fence_signalled(struct dma_fence *fence, struct dma_fence_cb *cb
 static void ctx_fence_detach(struct ctx_source *source)
 {
 	dma_fence_remove_callback(source->fence.fence, &source->fence.cb);
-	dma_fence_put(source->fence.fence);
 }
 
 static const struct ctx_source_ops ctx_fence_ops = {
 	.name = "fence",
 	.detach = ctx_fence_detach,
 };
+
+/* The one of an attached source, if it is a fence's. */
+struct dma_fence *ctx_source_fence(const struct ctx_source *source)
+{
+	return source->ops == &ctx_fence_ops ? source->fence.fence : NULL;
+}
+
+void ctx_fence_put(struct dma_fence *fence)
+{
+	dma_fence_put(fence);
+}
 
 /**
  * ctx_cancel_on_fence - have a context cancelled when a fence is signalled

@@ -859,6 +859,21 @@ void ctx_source_fire_now(struct ctx_source *source);
 int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *source);
 struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot);
 
+/* fence.c */
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct dma_fence *ctx_source_fence(const struct ctx_source *source);
+void ctx_fence_put(struct dma_fence *fence);
+#else
+static inline struct dma_fence *ctx_source_fence(const struct ctx_source *source)
+{
+	return NULL;
+}
+
+static inline void ctx_fence_put(struct dma_fence *fence)
+{
+}
+#endif
+
 /* poll.c */
 bool ctx_is_eventfd(struct file *file);
 bool ctx_is_pipe(struct file *file);

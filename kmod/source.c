@@ -385,14 +385,19 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
  */
 bool ctx_source_detach(struct ctx_source *source)
 {
+	struct dma_fence *fence;
 	struct file *file;
 	bool shot;
 
 	if (!source || !source->ctx)
 		return false;
+	fence = ctx_source_fence(source);
 	file = ctx_source_detach_file(source, &shot);
+	/* Last: the storage may be part of what goes with it. */
 	if (file)
 		ctx_file_put(file);
+	else if (fence)
+		ctx_fence_put(fence);
 	return !shot;
 }
 EXPORT_SYMBOL_GPL(ctx_source_detach);

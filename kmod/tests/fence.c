@@ -13,6 +13,7 @@ struct fence {
 	bool fails;		/* to enable its signalling */
 	atomic_t enabled;
 	struct completion *freed;
+	struct ctx_source source;	/* which goes with it */
 };
 
 static const char *fence_name(struct dma_fence *base)
@@ -34,6 +35,7 @@ static void fence_release(struct dma_fence *base)
 
 	if (fence->freed)
 		complete(fence->freed);
+	memset(&fence->source, 0xff, sizeof(fence->source));
 	kfree_rcu(base, rcu);
 }
 
@@ -407,12 +409,26 @@ static void s15_signalled_while_it_is_attached(struct kunit *test)
 	ct_partner_stop(test, &partner);
 }
 
+/* The source's reference is the last, and the source is part of what is freed. */
+static void s15_a_source_may_be_part_of_its_fence(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct fence *fence = fence_new(test);
+
+	KUNIT_ASSERT_EQ(test, watch(c, fence, &fence->source), 0);
+	fence_put(fence);
+	KUNIT_EXPECT_TRUE(test, ctx_source_detach(&fence->source));
+	ct_expect_live(test, c);
+	ctx_put(c);
+}
+
 static struct kunit_case fence_cases[] = {
 	KUNIT_CASE(s15_a_fence_cancels),
 	KUNIT_CASE(s15_signalled_before_it_cancels_at_once),
 	KUNIT_CASE(s10_the_cause_is_that_given),
 	KUNIT_CASE(s15_a_fence_that_is_never_signalled),
 	KUNIT_CASE(s15_everybody_may_put_what_he_has),
+	KUNIT_CASE(s15_a_source_may_be_part_of_its_fence),
 	KUNIT_CASE(s15_bad_arguments_are_refused),
 	KUNIT_CASE(s15_many_to_many),
 	KUNIT_CASE(s15_a_chain_of_a_thousand_does_not_recurse),
