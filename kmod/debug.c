@@ -217,22 +217,26 @@ void ctx_debug_wait(const struct ctx *ctx, unsigned long place)
 		pr_warn("%pS waits for a context that is never done\n", (void *)place);
 }
 
+/* Built in, with an option on the command line, before interrupts are first on. */
 static void ctx_debug_clear(void)
 {
 	struct ctx_derived *derived;
 	struct hlist_node *next;
+	unsigned long flags;
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(ctx_slots); i++) {
 		struct hlist_head head;
 
-		raw_spin_lock_irq(&ctx_slots[i].lock);
+		raw_spin_lock_irqsave(&ctx_slots[i].lock, flags);
 		hlist_move_list(&ctx_slots[i].head, &head);
-		raw_spin_unlock_irq(&ctx_slots[i].lock);
+		raw_spin_unlock_irqrestore(&ctx_slots[i].lock, flags);
 		hlist_for_each_entry_safe(derived, next, &head, node)
 			kfree(derived);
 	}
+	raw_spin_lock_irqsave(&ctx_reports_lock, flags);
 	memset(ctx_reports, 0, sizeof(ctx_reports));
+	raw_spin_unlock_irqrestore(&ctx_reports_lock, flags);
 }
 
 /* Under kernel_param_lock(). What was derived before is not known, and what is later is. */
