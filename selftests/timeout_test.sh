@@ -192,6 +192,11 @@ foreground()
 	read -r line <&3
 	[ "$line" = lives ]
 	verdict $? "$name --foreground: the command's children go on"
+	# And it is not sent SIGCONT.
+	deaf='trap "" TERM; trap "echo CONT" CONT; while :; do read -r line < $silence; done'
+	try 137 '' '--foreground -k .2 .1 sh -c "$deaf"'
+	! grep -q CONT "$dir/output"
+	verdict $? "$name --foreground: no SIGCONT"
 	# It may read the terminal, and its keys are the command's.
 	reader='echo up; read -r line; echo "read: $line"'
 	shell 0 '^read: line' '$terminal -w up -k "line$enter" $command --foreground 1h sh -c "$reader"'

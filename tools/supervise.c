@@ -30,13 +30,14 @@ static void send_signal(const struct run *run, int number, uint64_t end)
 		group_signal(&run->group, number, end);
 		return;
 	}
-	if (run->foreground)
+	if (run->foreground) {
 		signal_process(run->pid, number, end);
-	else
-		kill(-run->pid, number);
-	/* What is stopped could not act on it. */
+		return;
+	}
+	kill(-run->pid, number);
+	/* What is stopped could not act on it. In the foreground that is the shell's matter. */
 	if (number != SIGTSTP)
-		kill(run->foreground ? run->pid : -run->pid, SIGCONT);
+		kill(-run->pid, SIGCONT);
 }
 
 /* The parent of process @pid, or 0 if that is gone. */
