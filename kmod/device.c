@@ -171,10 +171,11 @@ static bool ctx_device_enlist(struct ctx_device *device)
 	return !late;
 }
 
-static int ctx_device_setup(struct ctx_device *device, struct device *dev, struct ctx *parent)
+static int ctx_device_setup(struct ctx_device *device, struct device *dev, struct ctx *parent,
+			    unsigned long place)
 {
 	device->dev = dev;
-	device->ctx = ctx_with_cancel(parent, GFP_KERNEL);
+	device->ctx = ctx_with_cancel_at(parent, GFP_KERNEL, place);
 	if (IS_ERR(device->ctx))
 		return PTR_ERR(device->ctx);
 	if (dev->bus && dev->driver) {
@@ -223,7 +224,7 @@ struct ctx *devm_ctx_with_cancel(struct device *dev, struct ctx *parent)
 	device = kzalloc(sizeof(*device), GFP_KERNEL);
 	if (!device)
 		return ERR_PTR(-ENOMEM);
-	err = ctx_device_setup(device, dev, parent);
+	err = ctx_device_setup(device, dev, parent, _RET_IP_);
 	if (err) {
 		ctx_device_release(device);
 		return ERR_PTR(err);

@@ -184,7 +184,7 @@ static bool ctx_group_is_inside(const struct ctx_group *group)
  */
 struct ctx_group *ctx_group_create(struct ctx *parent, gfp_t gfp)
 {
-	struct ctx *ctx = ctx_with_cancel(parent, gfp);
+	struct ctx *ctx = ctx_with_cancel_at(parent, gfp, _RET_IP_);
 	struct ctx_group *group;
 
 	if (IS_ERR(ctx))

@@ -704,6 +704,16 @@ static __always_inline struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind,
 	return ctx_derive_unwatched(parent, kind, gfp);
 }
 
+/* As ctx_with_cancel(), called at @place, which is whose fault it is if it leaks. */
+static inline struct ctx *ctx_with_cancel_at(struct ctx *parent, gfp_t gfp, unsigned long place)
+{
+	if (IS_ERR_OR_NULL(parent))
+		return parent ?: ERR_PTR(-EINVAL);
+	if (ctx_is_watched())
+		return ctx_derive_watched(parent, CTX_CANCEL, gfp, place);
+	return ctx_derive_unwatched(parent, CTX_CANCEL, gfp);
+}
+
 /* spread.c */
 int ctx_spread_roots(void);
 void ctx_spread_free_roots(void);

@@ -27,13 +27,13 @@ static int ctx_thread_main(void *arg)
 }
 
 static struct ctx_thread *ctx_thread_alloc(struct ctx *parent, int (*fn)(struct ctx *ctx, void *),
-					   void *data)
+					   void *data, unsigned long place)
 {
 	struct ctx_thread *thread = kzalloc(sizeof(*thread), GFP_KERNEL);
 
 	if (!thread)
 		return ERR_PTR(-ENOMEM);
-	thread->ctx = ctx_with_cancel(parent, GFP_KERNEL);
+	thread->ctx = ctx_with_cancel_at(parent, GFP_KERNEL, place);
 	if (IS_ERR(thread->ctx)) {
 		struct ctx *err = thread->ctx;
 
@@ -92,7 +92,7 @@ struct ctx_thread *ctx_thread_run(struct ctx *parent, int (*fn)(struct ctx *ctx,
 		return ERR_CAST(parent);
 	if (!parent || !fn || !fmt)
 		return ERR_PTR(-EINVAL);
-	thread = ctx_thread_alloc(parent, fn, data);
+	thread = ctx_thread_alloc(parent, fn, data, _RET_IP_);
 	if (IS_ERR(thread))
 		return thread;
 

@@ -122,7 +122,7 @@ derived()
 rmmod ctx
 check "it looks for mistakes when asked to" insmod /modules/ctx.ko debug=1
 insmod /modules/ctx_leave.ko thread=1
-check "it knows what there is, and who derived it" derived 1 ' live  *with_cancel  *ctx_thread_run'
+check "it knows what there is, and who derived it" derived 1 ' live  *with_cancel .*\[ctx_leave\]$'
 rmmod ctx_leave
 check "until that is gone" derived 0 with_cancel
 leave
