@@ -345,7 +345,7 @@ enum ctx_claim {
  */
 static __always_inline enum ctx_claim ctx_claim_end(struct ctx_scope *scope)
 {
-	if (likely(ctx_is_bare(scope) && !ctx_must_defer())) {
+	if (likely(ctx_is_bare(scope))) {
 		atomic_set(&scope->own.busy, 0);
 		/* Unlisted already: its timer went off before it was listed. */
 		if (likely(!hlist_unhashed(&scope->sibling)))

@@ -24,6 +24,14 @@ enum ctx_fate {
 	CTX_FATE_PASSED,
 };
 
+/*
+ * On PREEMPT_RT, timers that do not insist on it wait for a thread to be scheduled. So
+ * whoever keeps the CPU from that thread, and asks whether his time is up, would never
+ * see it. In the interrupt only raw locks are taken then, which elsewhere callbacks need
+ * not heed: see ctx_must_defer().
+ */
+#define CTX_TIMER_MODE	(IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_ABS_HARD : HRTIMER_MODE_ABS)
+
 static struct kmem_cache *ctx_deadline_cache;
 
 ktime_t ctx_clock_now(clockid_t clock)
@@ -252,7 +260,7 @@ static __always_inline struct ctx *ctx_derive_deadline(struct ctx *parent, ktime
 	d = kmem_cache_alloc(ctx_deadline_cache, gfp);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
-	ctx_deadline_begin(d, parent, when, fate, HRTIMER_MODE_ABS, CTX_DEADLINE, gfp);
+	ctx_deadline_begin(d, parent, when, fate, CTX_TIMER_MODE, CTX_DEADLINE, gfp);
 	return &d->scope.node;
 }
 
@@ -366,7 +374,7 @@ static void ctx_deadline_ctor(void *object)
 	struct ctx_deadline *d = object;
 
 	ctx_scope_setup(&d->scope);
-	hrtimer_setup(&d->timer, ctx_deadline_expire, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
+	hrtimer_setup(&d->timer, ctx_deadline_expire, CLOCK_MONOTONIC, CTX_TIMER_MODE);
 }
 
 int ctx_deadline_init(void)

@@ -418,14 +418,15 @@ TEST_F(badinput, unknown_flags)
 
 TEST_F(badinput, foreign_descriptors)
 {
-	int pipes[2], i;
+	const int epoll = epoll_create1(EPOLL_CLOEXEC);
+	int pipes[2], i, err;
 	int fds[] = {
 		open("/dev/null", O_RDWR | O_CLOEXEC),
 		open("/proc/self/stat", O_RDONLY | O_CLOEXEC),
 		open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 		memfd_create("ctx", MFD_CLOEXEC),
 		eventfd(0, EFD_CLOEXEC),
-		epoll_create1(EPOLL_CLOEXEC),
+		epoll,
 		-1, -1,
 	};
 
@@ -435,7 +436,10 @@ TEST_F(badinput, foreign_descriptors)
 	for (i = 0; i < 8; i++) {
 		ASSERT_LE(0, fds[i]);
 		write_good(variant, &self->subject, self->page);
-		EXPECT_EQ(-ENOTTY, ctx_request(fds[i], variant->cmd, self->page));
+		err = ctx_request(fds[i], variant->cmd, self->page);
+		/* Since 6.9 an epoll set has ioctls of its own, and says this of all others. */
+		if (err != -EINVAL || fds[i] != epoll)
+			EXPECT_EQ(-ENOTTY, err);
 		close(fds[i]);
 	}
 }

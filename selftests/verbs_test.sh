@@ -15,6 +15,7 @@ dir=$(mktemp -d)
 lib=$(dirname "$0")/lib
 result=$dir/result
 driven=/sys/fs/cgroup/ctx_verbs_test
+export tracing=/sys/kernel/tracing
 PATH=$PATH:$lib
 # shellcheck source=lib/cases.sh
 . "$lib/cases.sh"
@@ -22,6 +23,8 @@ PATH=$PATH:$lib
 chmod 755 "$dir"
 mkfifo "$result"
 exec 3<> "$result"
+# Newer kernels need not have it in debugfs.
+[ -d $tracing/events ] || mount -t tracefs tracefs $tracing
 
 # Without anything that another one held.
 alone()
@@ -792,7 +795,7 @@ end_trace()
 	wait "$tracer"
 	status=$?
 	untimed
-	[ $status = 0 ] && [ -z "$(ls /sys/kernel/debug/tracing/instances)" ] || show "end of trace"
+	[ $status = 0 ] && [ -z "$(ls $tracing/instances)" ] || show "end of trace"
 }
 
 untimed()
@@ -934,7 +937,6 @@ trace_odd_names()
 # Options of the top instance are handed down to those that are made.
 trace_odd_options()
 {
-	tracing=/sys/kernel/debug/tracing
 	for change in raw/1/0 hex/1/0 bin/1/0 fields/1/0 latency-format/1/0 context-info/0/1 \
 			irq-info/0/1; do
 		option=$tracing/options/${change%%/*} values=${change#*/}
@@ -951,7 +953,7 @@ trace_odd_options()
 trace_own_stale()
 {
 	start_trace_by sh -c '
-		mkdir /sys/kernel/debug/tracing/instances/ctx-trace-$$ && exec ctx trace' &&
+		mkdir $tracing/instances/ctx-trace-$$ && exec ctx trace' &&
 		end_trace
 }
 
@@ -959,11 +961,11 @@ trace_leaves_nothing()
 {
 	start_trace && kill -TERM "$tracer"
 	wait "$tracer"
-	[ $? = 143 ] && [ -z "$(ls /sys/kernel/debug/tracing/instances)" ] || return
+	[ $? = 143 ] && [ -z "$(ls $tracing/instances)" ] || return
 	# Killed, it cannot; the next one does.
 	start_trace && kill -KILL "$tracer"
 	wait "$tracer" 2> /dev/null
-	[ -n "$(ls /sys/kernel/debug/tracing/instances)" ] || return
+	[ -n "$(ls $tracing/instances)" ] || return
 	start_trace -e "done" && end_trace && told ''
 }
 
@@ -974,7 +976,7 @@ trace_into_closed_pipe()
 	read -r line <&3
 	ctx cancel "$id1"
 	wait $!
-	[ -z "$(ls /sys/kernel/debug/tracing/instances)" ]
+	[ -z "$(ls $tracing/instances)" ]
 }
 
 trace_errors()

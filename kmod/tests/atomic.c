@@ -12,8 +12,9 @@ struct script {
 	struct ctx *parent;
 	unsigned int failed;	/* one bit a step */
 	struct ctx *c, *v, *t, *u, *w, *c2, *t2;
+	struct ctx *linked, *other, *third;	/* for the bridges */
 	struct ct_probe probe[2];
-	bool late;		/* a worker calls back */
+	bool late;		/* truly atomic on PREEMPT_RT: a worker calls back */
 	struct ctx_thread *thread;
 	struct ctx_work work;
 	struct ctx_link link;
@@ -26,28 +27,36 @@ static const struct ctx_source_ops atomic_ops = {
 	.name = "atomic",
 };
 
-static void bridge_link(struct script *script, struct ctx *c, struct ctx *other)
+static void bridge_link(struct script *script)
 {
-	STEP(21, !ctx_link(c, other, &script->link));
+	STEP(21, !ctx_link(script->linked, script->other, &script->link));
 	ctx_unlink(&script->link);
-	STEP(22, !ctx_link(c, other, &script->link));
-	ctx_cancel(other);
-	STEP(23, ctx_err(c) == -ECANCELED);
+	STEP(22, !ctx_link(script->linked, script->other, &script->link));
+	ctx_cancel(script->other);
+	STEP(23, script->late || ctx_err(script->linked) == -ECANCELED);
 	ctx_unlink(&script->link);
 }
 
-static void bridge_source(struct script *script, struct ctx *c)
+static void detach_source(struct script *script)
 {
-	STEP(24, !ctx_source_attach(c, &script->source, &atomic_ops));
-	STEP(25, ctx_source_detach(&script->source));
-	STEP(26, !ctx_source_attach(c, &script->source, &atomic_ops));
+	STEP(28, ctx_source_detach(&script->source) == !ctx_err(script->third));
+}
+
+static void bridge_source(struct script *script)
+{
+	STEP(24, !ctx_source_attach(script->third, &script->source, &atomic_ops));
+	if (!script->late) {
+		STEP(25, ctx_source_detach(&script->source));
+		STEP(26, !ctx_source_attach(script->third, &script->source, &atomic_ops));
+	}
 	STEP(27, !ctx_source_fire(&script->source, -EIO));
-	STEP(28, ctx_source_detach(&script->source) == !ctx_err(c));
+	if (!script->late)
+		detach_source(script);
 }
 
-static void bridge_work(struct script *script, struct ctx *c)
+static void bridge_work(struct script *script)
 {
-	script->work.ctx = c;
+	script->work.ctx = script->third;
 	STEP(29, ctx_work_queue_delayed(system_wq, &script->work, ktime_set(3600, 0)) == 1 &&
 	     ctx_work_cancel(&script->work));
 }
@@ -55,19 +64,10 @@ static void bridge_work(struct script *script, struct ctx *c)
 /* What else there is that ends, or is ended by, a context. */
 static void bridges(struct script *script)
 {
-	struct ctx *c = ctx_with_cancel(script->parent, GFP_ATOMIC);
-	struct ctx *other = ctx_with_cancel(script->parent, GFP_ATOMIC);
-	struct ctx *third = ctx_with_cancel(script->parent, GFP_ATOMIC);
-
-	STEP(31, !IS_ERR_OR_NULL(c) && !IS_ERR_OR_NULL(other) && !IS_ERR_OR_NULL(third));
-	if (script->failed)
-		return;
-	bridge_work(script, third);
-	bridge_source(script, third);
-	bridge_link(script, c, other);
-	ctx_put(c);
-	ctx_put(other);
-	ctx_put(third);
+	ctx_thread_cancel(script->thread);
+	bridge_work(script);
+	bridge_source(script);
+	bridge_link(script);
 }
 
 static bool derive(struct script *script)
@@ -79,10 +79,15 @@ static bool derive(struct script *script)
 	script->u = ctx_with_deadline(script->v, 0, GFP_ATOMIC);
 	script->c2 = ctx_with_cancel(script->parent, GFP_ATOMIC);
 	script->t2 = ctx_with_cancel(script->c2, GFP_ATOMIC);
+	script->linked = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	script->other = ctx_with_cancel(script->parent, GFP_ATOMIC);
+	script->third = ctx_with_cancel(script->parent, GFP_ATOMIC);
 	STEP(0, !IS_ERR_OR_NULL(script->c) && !IS_ERR_OR_NULL(script->t) &&
 	     !IS_ERR_OR_NULL(script->v) && !IS_ERR_OR_NULL(script->w) &&
 	     !IS_ERR_OR_NULL(script->u));
-	STEP(16, !IS_ERR_OR_NULL(script->c2) && !IS_ERR_OR_NULL(script->t2));
+	STEP(16, !IS_ERR_OR_NULL(script->c2) && !IS_ERR_OR_NULL(script->t2) &&
+	     !IS_ERR_OR_NULL(script->linked) && !IS_ERR_OR_NULL(script->other) &&
+	     !IS_ERR_OR_NULL(script->third));
 	return !script->failed;
 }
 
@@ -116,7 +121,6 @@ static void cancel(struct script *script)
 	STEP(7, !ctx_callback_add(t, &probe[1].cb, ct_probe_fn));
 	STEP(8, ctx_callback_remove(t, &probe[1].cb));
 	STEP(9, !ctx_cancel_cause(t, -EPIPE));
-	script->late = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 	if (!script->late)
 		expect_called(script);
 	STEP(11, ctx_err(v) == -ECANCELED && ctx_cause(v) == -EPIPE);
@@ -141,14 +145,18 @@ static void put(struct script *script)
 	ctx_put(script->c);
 	ctx_put(script->t2);
 	ctx_put(script->c2);
+	ctx_put(script->linked);
+	ctx_put(script->other);
+	ctx_put(script->third);
 }
 
 static void act(struct script *script)
 {
+	script->late = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 	ask(script);
 	cancel(script);
 	if (script->thread)
-		ctx_thread_cancel(script->thread);
+		bridges(script);
 }
 
 /* What may be called from anywhere. */
@@ -160,8 +168,31 @@ static void everything(void *arg)
 		return;
 	act(script);
 	put(script);
+}
+
+static void act_only(void *arg)
+{
+	act(arg);
+}
+
+static void put_only(void *arg)
+{
+	put(arg);
+}
+
+/* With PREEMPT_RT, @in truly atomic sections nothing is derived, and callbacks come later. */
+static void everything_later(struct script *script,
+			     void (*in)(void (*fn)(void *arg), void *arg))
+{
+	if (!derive(script))
+		return;
+	in(act_only, script);
+	STEP(31, script->late);
+	wait_for_completion(&script->probe[0].ran);
+	expect_called(script);
 	if (script->thread)
-		bridges(script);
+		detach_source(script);
+	in(put_only, script);
 }
 
 static int until_cancelled_fn(struct ctx *ctx, void *data)
@@ -200,7 +231,10 @@ static void in_process(struct script *script)
 
 static void in_hard_irq(struct script *script)
 {
-	ct_in_hardirq(everything, script);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		everything_later(script, ct_in_hardirq);
+	else
+		ct_in_hardirq(everything, script);
 }
 
 static void in_soft_irq(struct script *script)
@@ -208,35 +242,40 @@ static void in_soft_irq(struct script *script)
 	ct_in_softirq(everything, script);
 }
 
-static void with_irqs_off(struct script *script)
+static void call_with_irqs_off(void (*fn)(void *arg), void *arg)
 {
+	struct script *script = arg;
 	unsigned long flags;
 
 	local_irq_save(flags);
-	everything(script);
+	fn(script);
 	/* And they are still off. */
 	STEP(30, irqs_disabled());
 	local_irq_restore(flags);
 }
 
-/* With PREEMPT_RT nothing is derived within, and callbacks come later. */
-static void with_irqs_off_later(struct script *script)
+static void with_irqs_off(struct script *script)
 {
-	unsigned long flags;
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		everything_later(script, call_with_irqs_off);
+	else
+		call_with_irqs_off(everything, script);
+}
 
-	if (!derive(script))
-		return;
-	local_irq_save(flags);
-	act(script);
-	STEP(30, irqs_disabled());
-	local_irq_restore(flags);
-	STEP(29, script->late);
-	wait_for_completion(&script->probe[0].ran);
-	expect_called(script);
-	local_irq_save(flags);
-	put(script);
-	STEP(30, irqs_disabled());
-	local_irq_restore(flags);
+/* Where a raw spinlock is held: with PREEMPT_RT, interrupts being on makes no difference. */
+static void call_with_preemption_off(void (*fn)(void *arg), void *arg)
+{
+	preempt_disable();
+	fn(arg);
+	preempt_enable();
+}
+
+static void with_preemption_off(struct script *script)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		everything_later(script, call_with_preemption_off);
+	else
+		call_with_preemption_off(everything, script);
 }
 
 static void under_a_spinlock(struct script *script)
@@ -290,7 +329,12 @@ static void s18_in_a_soft_interrupt(struct kunit *test)
 
 static void s18_with_interrupts_off(struct kunit *test)
 {
-	run_script(test, IS_ENABLED(CONFIG_PREEMPT_RT) ? with_irqs_off_later : with_irqs_off);
+	run_script(test, with_irqs_off);
+}
+
+static void s18_with_preemption_off(struct kunit *test)
+{
+	run_script(test, with_preemption_off);
 }
 
 static void s18_under_spinlocks(struct kunit *test)
@@ -410,9 +454,56 @@ static void storm_on(struct kunit *test, enum hrtimer_mode mode)
 	ctx_put(storm->victim);
 }
 
+static enum hrtimer_restart strike_fn(struct hrtimer *timer)
+{
+	struct storm *storm = container_of(timer, struct storm, timer);
+
+	act(&storm->script);
+	complete(&storm->over);
+	return HRTIMER_NORESTART;
+}
+
+/* With PREEMPT_RT: the interrupt has only what the process derived for it. */
+static void strike(struct storm *storm, struct script *script)
+{
+	if (!derive(&storm->script))
+		return;
+	reinit_completion(&storm->over);
+	hrtimer_start(&storm->timer, storm_gap(), HRTIMER_MODE_REL_HARD);
+	do
+		everything(script);
+	while (!completion_done(&storm->over));
+	hrtimer_cancel(&storm->timer);
+	wait_for_completion(&storm->script.probe[0].ran);
+	put(&storm->script);
+}
+
+static void strikes(struct kunit *test)
+{
+	struct storm *storm = kunit_kzalloc(test, sizeof(*storm), GFP_KERNEL);
+	struct script script = { };
+	int round;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, storm);
+	script.parent = ct_cancel(test, ctx_background());
+	storm->script.parent = script.parent;
+	init_completion(&storm->over);
+	hrtimer_setup(&storm->timer, strike_fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	for (round = 0; round < ct_times(500); round++)
+		strike(storm, &script);
+	KUNIT_EXPECT_EQ(test, storm->script.failed, 0U);
+	KUNIT_EXPECT_EQ(test, script.failed, 0U);
+	KUNIT_EXPECT_TRUE(test, storm->script.late);
+	ctx_cancel_sync(script.parent);
+	ctx_put(script.parent);
+}
+
 static void s18_hard_interrupts_among_processes(struct kunit *test)
 {
-	storm_on(test, HRTIMER_MODE_REL);
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		strikes(test);
+	else
+		storm_on(test, HRTIMER_MODE_REL);
 }
 
 static void s18_soft_interrupts_among_processes(struct kunit *test)
@@ -425,6 +516,7 @@ static struct kunit_case atomic_cases[] = {
 	KUNIT_CASE(s18_in_a_hard_interrupt),
 	KUNIT_CASE(s18_in_a_soft_interrupt),
 	KUNIT_CASE(s18_with_interrupts_off),
+	KUNIT_CASE(s18_with_preemption_off),
 	KUNIT_CASE(s18_under_spinlocks),
 	KUNIT_CASE(s18_with_soft_interrupts_off),
 	KUNIT_CASE(s18_in_an_rcu_reader),

@@ -140,10 +140,12 @@ static void call(struct kunit *test, void (*fn)(struct ctx *ctx, struct ctx_call
 
 	KUNIT_ASSERT_NOT_NULL(test, cb);
 	KUNIT_EXPECT_EQ(test, ctx_callback_add(c, cb, fn), 0);
-	if (irq)
+	if (irq) {
 		ct_in_hardirq(cancel_in_irq, c);
-	else
+		ct_let_worker_end(c);
+	} else {
 		ctx_cancel(c);
+	}
 	ctx_put(c);
 	if (fn != freeing_fn)
 		kfree(cb);
@@ -397,8 +399,8 @@ static void debug_races_with_derivations(struct kunit *test)
 	ct_partner_stop(test, &partner);
 }
 
-/* By a hard interrupt: the one that was put, and 32 generations above it. */
-#define RELEASED_AT_ONCE	33
+/* By a hard interrupt: the one that was put, and 32 generations above it; or none (S18). */
+#define RELEASED_AT_ONCE	(IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : 33)
 
 /*
  * One whose release is left to a worker is listed until then, as what it was. The

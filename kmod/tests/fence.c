@@ -113,7 +113,7 @@ static void s15_a_fence_cancels(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, atomic_read(&fence->enabled), 1);
 		ct_expect_live(test, c);
 		if (where == CT_HARDIRQ)
-			ct_in_hardirq(fence_signal, fence);
+			ct_in_handler(fence_signal, fence);
 		else if (where == CT_SOFTIRQ)
 			ct_in_softirq(fence_signal, fence);
 		else if (where == CT_TASK)

@@ -210,10 +210,16 @@ static void call_in_timer(void (*fn)(void *arg), void *arg, enum hrtimer_mode mo
 }
 
 /*
- * In the hard interrupt but under PREEMPT_RT, and with lockdep knowing so: it
- * would not let one who insists on it allocate there.
+ * Only with PREEMPT_RT it insists on the hard interrupt: elsewhere lockdep would not let
+ * one who does take a spinlock there.
  */
 void ct_in_hardirq(void (*fn)(void *arg), void *arg)
+{
+	call_in_timer(fn, arg, IS_ENABLED(CONFIG_PREEMPT_RT) ? HRTIMER_MODE_REL_HARD :
+							       HRTIMER_MODE_REL);
+}
+
+void ct_in_handler(void (*fn)(void *arg), void *arg)
 {
 	call_in_timer(fn, arg, HRTIMER_MODE_REL);
 }

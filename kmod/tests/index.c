@@ -379,15 +379,16 @@ static void s7_an_index_goes_with_its_values(struct kunit *test)
 /* What may not sleep to get memory is answered as well. */
 static void s9_a_chain_made_in_atomic_context(struct kunit *test)
 {
+	static DEFINE_SPINLOCK(lock);
 	struct ctx **node = chain_alloc(test, KEYS);
 	int i, bad = 0;
 
 	for (i = 0; i < KEYS - 1; i++) {
 		/* A few at a time, as with interrupts off nothing is freed. */
-		local_irq_disable();
+		spin_lock_irq(&lock);
 		node[i] = ctx_with_value(i ? node[i - 1] : ctx_background(), &keys[i],
 					 as_value(i + 1), NULL, GFP_ATOMIC);
-		local_irq_enable();
+		spin_unlock_irq(&lock);
 		ct_must(test, node[i]);
 	}
 	for (i = 0; i < KEYS - 1; i++)
@@ -616,14 +617,13 @@ static void s9_a_reader_is_interrupted_by_writers(struct kunit *test)
 	int bad = 0;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, swap);
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		return;
 	chain_make(test, node, 0, 8, 0);
 	swap->base = node[7];
 	swap_lines(swap);
 	set_cpus_allowed_ptr(current, cpumask_of(0));
-	hrtimer_setup(&swap->timer, swap_fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
-	hrtimer_start(&swap->timer, ct_us(50), HRTIMER_MODE_REL_PINNED_HARD);
+	/* With PREEMPT_RT a thread that interrupts the reader as well, and may derive. */
+	hrtimer_setup(&swap->timer, swap_fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	hrtimer_start(&swap->timer, ct_us(50), HRTIMER_MODE_REL_PINNED);
 	while (READ_ONCE(swap->ticks) < ticks && ktime_before(ktime_get(), end)) {
 		bad += swap_look(swap);
 		cond_resched();

@@ -117,8 +117,8 @@ static void s15_expiry_of_the_other_in_its_interrupt(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ctx_deadline(c, &deadline));
 	ct_wait_for(test, &probe.ran);
 	KUNIT_EXPECT_EQ(test, probe.err, -ETIMEDOUT);
-	if (!IS_ENABLED(CONFIG_PREEMPT_RT))
-		KUNIT_EXPECT_EQ(test, probe.where, CT_HARDIRQ);
+	KUNIT_EXPECT_EQ(test, (int)probe.where,
+			(int)(IS_ENABLED(CONFIG_PREEMPT_RT) ? CT_WORKER : CT_HARDIRQ));
 	ct_wait_done(test, hour, -ETIMEDOUT);
 	ct_expect_done(test, c, -ETIMEDOUT, -ETIMEDOUT);
 	KUNIT_EXPECT_EQ(test, ctx_origin(c, &origin), 0);
@@ -572,6 +572,7 @@ static void s19_chain_of_links_in_interrupts(struct kunit *test)
 
 	chain_make(test, &chain, MANY, p);
 	ct_in_hardirq(cancel_in_interrupt, chain.ctx[0]);
+	ct_let_worker_end(chain.ctx[0]);
 	KUNIT_EXPECT_EQ(test, chain_done(&chain), chain.n);
 	ctx_cancel_sync(chain.ctx[0]);
 	ct_in_hardirq(put_in_interrupt, ctx_get(chain.ctx[0]));

@@ -301,6 +301,7 @@ static void s11_an_interrupt(struct kunit *test)
 		else
 			ct_in_hardirq(cancel_in_irq, p);
 		expect_origin(test, p, p, 0, "irq", before, ktime_get());
+		ct_let_worker_end(p);
 		expect_origin(test, c, p, 0, "irq", before, ktime_get());
 		ct_expect_done(test, c, -ECANCELED, -ECANCELED);
 		ctx_put(c);

@@ -160,7 +160,7 @@ static void s15_a_file_cancels(struct kunit *test)
 		pollee.wanted = 0;
 		ct_expect_live(test, c);
 		if (where == CT_HARDIRQ)
-			ct_in_hardirq(pollee_end, &pollee);
+			ct_in_handler(pollee_end, &pollee);
 		else if (where == CT_SOFTIRQ)
 			ct_in_softirq(pollee_end, &pollee);
 		else

@@ -253,7 +253,7 @@ static void s15_under_its_lock_nothing_else_runs(struct kunit *test)
 		thing_attach(test, &thing, c);
 		KUNIT_ASSERT_EQ(test, ctx_callback_add(child, &locker.cb, locker_fn), 0);
 		if (where == CT_HARDIRQ)
-			ct_in_hardirq(thing_end, &thing);
+			ct_in_handler(thing_end, &thing);
 		else if (where == CT_SOFTIRQ)
 			ct_in_softirq(thing_end, &thing);
 		else
@@ -566,7 +566,7 @@ static void s15_may_be_detached_in_interrupts(struct kunit *test)
 			if (soft)
 				ct_in_softirq(detach_fn, &detacher);
 			else
-				ct_in_hardirq(detach_fn, &detacher);
+				ct_in_handler(detach_fn, &detacher);
 			KUNIT_EXPECT_EQ(test, detacher.kept, !fires);
 			KUNIT_EXPECT_EQ(test, ctx_cause(c), fires ? -EIO : 0);
 			ctx_put(c);

@@ -206,6 +206,7 @@ static void s5_sync_waits_for_what_settles_in_an_interrupt(struct kunit *test)
 	branch.low = left[DEEP - 1];
 	branch.high = left[0];
 	ct_in_hardirq(cancel_in_interrupt, &branch);
+	ct_let_worker_end(branch.low);
 	KUNIT_EXPECT_EQ(test, ctx_err(top), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ctx_err(left[DEEP - 2]), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ctx_err(right[DEEP - 2]), -ECANCELED);

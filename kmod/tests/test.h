@@ -122,6 +122,16 @@ static inline void ct_yield(void)
 void ct_busy_ns(u64 ns);
 void ct_busy_ms(unsigned int ms);
 
+/*
+ * @ctx was cancelled in truly atomic context: with PREEMPT_RT, a worker does all but that.
+ * Elsewhere it is over already, or what is left is left by the budget of S19.
+ */
+static inline void ct_let_worker_end(struct ctx *ctx)
+{
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		ctx_cancel_sync(ctx);
+}
+
 /* Whether a context is live or done in every way it can be asked. */
 void ct_expect_live(struct kunit *test, struct ctx *ctx);
 void ct_expect_done(struct kunit *test, struct ctx *ctx, int err, int cause);
@@ -143,6 +153,8 @@ bool ct_may_sleep(void);
 
 /* Runs fn(arg) in hard or soft interrupt context and waits for it. */
 void ct_in_hardirq(void (*fn)(void *arg), void *arg);
+/* The same where a driver's handler runs, and may take spinlocks: with PREEMPT_RT, a thread. */
+void ct_in_handler(void (*fn)(void *arg), void *arg);
 void ct_in_softirq(void (*fn)(void *arg), void *arg);
 
 /* A callback that remembers how it was called. */
