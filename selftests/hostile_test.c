@@ -281,7 +281,7 @@ static void wait_given_back(fixture_self(hostile), const struct usage *before)
 {
 	wait_released(self);
 	while (read_number(GROUP "/memory.current") > before->group + OVER)
-		give_back();
+		give_back_to(GROUP);
 }
 
 /* By what may stop him. */

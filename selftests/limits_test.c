@@ -1014,14 +1014,9 @@ static void expect_charged(struct __test_metadata *_metadata, fixture_self(memor
 	EXPECT_LE(before + least, after);
 	ASSERT_TRUE(tell(self->pair[0]));
 	EXPECT_EQ(0, reap(pid));
-	/*
-	 * All of it comes back, at the latest after a grace period. Each CPU keeps up to 256 KiB
-	 * of what the group was charged for its next charge, until the group is over a bound.
-	 */
-	do {
-		ASSERT_TRUE(write_number(CGROUP "/memory.high", 0));
-		give_back();
-	} while (read_number(CGROUP "/memory.current") > before + least / 2);
+	/* All of it comes back, at the latest after a grace period. */
+	while (read_number(CGROUP "/memory.current") > before + least / 2)
+		give_back_to(CGROUP);
 }
 
 TEST_F(memory, of_values_is_charged)
