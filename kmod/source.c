@@ -368,8 +368,9 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
  * @source: a source of any kind; NULL and one that is not attached are ignored; only
  *	one task detaches it at a time
  *
- * At any time: before it fires, while it does, afterwards, from a callback of its
- * context, and also when the caller has no reference on that any more. On return the
+ * At any time once the call that attaches it has returned: before it fires, while it
+ * does, afterwards, from a callback of its context, and also when the caller has no
+ * reference on that any more. So who has a callback detach it adds that afterwards. On return the
  * storage is the caller's again, and the context is done by this source or never will
  * be: if it is just about to be, it is done here, and its callbacks follow from a
  * worker.

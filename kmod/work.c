@@ -111,6 +111,9 @@ static __always_inline int ctx_work_refused(const struct ctx *ctx)
  * its turn comes when its context is done, and the function is not called, but
  * what was given to ctx_work_on_drop() is.
  *
+ * Whoever frees the item, or destroys @wq, sees to it first that nobody calls this any
+ * more, as with queue_work(): that the context is done refuses later calls only.
+ *
  * Ordering: as with queue_work().
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too.

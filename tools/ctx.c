@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
 #include "tool.h"
 
 static const char help[] =
@@ -80,10 +82,13 @@ void die_of_device(void)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
+		if (!access("/sys/module/ctx", F_OK))
+			die("/dev/ctx is not here: the container has to be given that device");
 		die("/dev/ctx is not there: load the module with 'modprobe ctx'");
 	case EACCES:
+		die("/dev/ctx may not be opened by you: root lets all with 'chmod 666 /dev/ctx'");
 	case EPERM:
-		die("/dev/ctx may not be opened: see its mode (0666) with 'ls -l /dev/ctx'");
+		die("/dev/ctx may not be opened here: the container has to allow that device");
 	default:
 		die("/dev/ctx cannot be opened: %s", strerror(errno));
 	}
