@@ -44,6 +44,14 @@ struct ctx_member {
 
 static LLIST_HEAD(ctx_groups_over);
 
+static void ctx_group_joined(struct ctx_group *group)
+{
+	spin_lock(&group->lock);
+	group->unjoined--;
+	spin_unlock(&group->lock);
+	module_put(THIS_MODULE);
+}
+
 /*
  * For who has seen it counted in ->unjoined, and is the only one to wait. Returns
  * -ERESTARTSYS if a signal ended that.
@@ -52,13 +60,22 @@ static int ctx_group_join_one(struct ctx_group *group, unsigned int state)
 {
 	int err = __ctx_wait_for_completion(ctx_background(), &group->exits, state);
 
-	if (err)
-		return err;
-	spin_lock(&group->lock);
-	group->unjoined--;
-	spin_unlock(&group->lock);
-	module_put(THIS_MODULE);
-	return 0;
+	if (!err)
+		ctx_group_joined(group);
+	return err;
+}
+
+/*
+ * Those that have left by now, so that a group that nobody waits for may run any number.
+ * Whoever waits counts on what he has seen in ->unjoined, and joins them himself.
+ */
+static void ctx_group_join_some(struct ctx_group *group)
+{
+	if (!mutex_trylock(&group->joining))
+		return;
+	while (try_wait_for_completion(&group->exits))
+		ctx_group_joined(group);
+	mutex_unlock(&group->joining);
 }
 
 static int ctx_group_unjoined(struct ctx_group *group)
@@ -110,6 +127,7 @@ static int ctx_group_enter(struct ctx_group *group, unsigned int state)
 {
 	int err = 0;
 
+	ctx_group_join_some(group);
 	if (!ctx_group_try_enter(group))
 		err = __ctx_wait_event(group->ctx, group->room, ctx_group_try_enter(group), state);
 	if (!err)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Groups of threads under one context. */
+#include <linux/fs.h>
+#include <linux/kstrtox.h>
 #include <linux/kthread.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
@@ -343,6 +345,38 @@ static void group_limit_holds_for_many(struct kunit *test)
 	ctx_group_put(team.group);
 }
 
+/* Who uses ctx, its threads among them; 0 where it is built in. */
+static int module_users(void)
+{
+	struct file *file = ct_open_in("sysfs", "module/ctx/refcnt", O_RDONLY);
+	char text[16] = {};
+	loff_t pos = 0;
+	int users = 0;
+
+	if (IS_ERR(file))
+		return 0;
+	if (kernel_read(file, text, sizeof(text) - 1, &pos) <= 0 || kstrtoint(text, 10, &users))
+		users = -1;
+	filp_close(file, NULL);
+	return users;
+}
+
+/* What is left of those that are over does not add up. */
+static void group_that_nobody_waits_for(struct kunit *test)
+{
+	const int before = module_users(), n = 100;
+	struct team team;
+	int i;
+
+	KUNIT_EXPECT_GE(test, before, 0);
+	team_init(test, &team, ctx_background());
+	ctx_group_set_limit(team.group, 1);
+	for (i = 0; i < n; i++)
+		run(test, &team, brief_fn);
+	KUNIT_EXPECT_LE(test, module_users(), before + n / 2);
+	ctx_group_put(team.group);
+}
+
 static int wait_fn(void *arg)
 {
 	struct team *team = arg;
@@ -635,6 +669,7 @@ static struct kunit_case group_cases[] = {
 	KUNIT_CASE(group_limit_can_be_changed),
 	KUNIT_CASE(group_that_is_done_does_not_block),
 	KUNIT_CASE(group_limit_holds_for_many),
+	KUNIT_CASE(group_that_nobody_waits_for),
 	KUNIT_CASE(group_is_waited_for_from_several_places),
 	KUNIT_CASE(group_threads_may_run_others),
 	KUNIT_CASE(group_thread_does_not_wait_for_itself),
