@@ -192,9 +192,9 @@ foreground()
 	read -r line <&3
 	[ "$line" = lives ]
 	verdict $? "$name --foreground: the command's children go on"
-	# And it is not sent SIGCONT.
-	deaf='trap "" TERM; trap "echo CONT" CONT; while :; do read -r line < $silence; done'
-	try 137 '' '--foreground -k .2 .1 sh -c "$deaf"'
+	# And it is not sent SIGCONT, after one that is ignored without being asked to be.
+	told='trap "echo CONT" CONT; while :; do read -r line < $silence; done'
+	try 137 '' '--foreground -s URG -k .5 .2 sh -c "$told"'
 	! grep -q CONT "$dir/output"
 	verdict $? "$name --foreground: no SIGCONT"
 	# It may read the terminal, and its keys are the command's.
