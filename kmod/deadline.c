@@ -256,7 +256,8 @@ static __always_inline struct ctx *ctx_derive_deadline(struct ctx *parent, ktime
 		return ERR_PTR(-EINVAL);
 	fate = ctx_deadline_plan(parent, when, now, CTX_CANCEL_HERE);
 	if (fate == CTX_FATE_PLAIN)
-		return ctx_derive_scope(parent, time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE, gfp);
+		return ctx_derive_scope(parent, time == CTX_NEVER ? CTX_CANCEL : CTX_DEADLINE, gfp,
+					_RET_IP_);
 	d = kmem_cache_alloc(ctx_deadline_cache, gfp);
 	if (!d)
 		return ERR_PTR(-ENOMEM);

@@ -217,7 +217,7 @@ void ctx_debug_wait(const struct ctx *ctx, unsigned long place)
 		pr_warn("%pS waits for a context that is never done\n", (void *)place);
 }
 
-/* Built in, with an option on the command line, before interrupts are first on. */
+/* Also before interrupts are first on: built in, with an option on the command line. */
 static void ctx_debug_clear(void)
 {
 	struct ctx_derived *derived;

@@ -30,11 +30,6 @@ struct dma_fence *ctx_source_fence(const struct ctx_source *source)
 	return source->ops == &ctx_fence_ops ? source->fence.fence : NULL;
 }
 
-void ctx_fence_put(struct dma_fence *fence)
-{
-	dma_fence_put(fence);
-}
-
 /**
  * ctx_cancel_on_fence - have a context cancelled when a fence is signalled
  * @ctx: the context; as with ctx_source_attach()

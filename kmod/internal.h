@@ -696,22 +696,24 @@ void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind);
 
 void ctx_release_chain(struct ctx *ctx);
 
-/* A scope without a timer, under a @parent that is neither NULL nor an error. */
-static __always_inline struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp)
+/*
+ * A scope without a timer, under a @parent that is neither NULL nor an error, derived at
+ * @place, which is whose fault it is if it leaks.
+ */
+static __always_inline struct ctx *ctx_derive_scope(struct ctx *parent, u8 kind, gfp_t gfp,
+						    unsigned long place)
 {
 	if (ctx_is_watched())
-		return ctx_derive_watched(parent, kind, gfp, _RET_IP_);
+		return ctx_derive_watched(parent, kind, gfp, place);
 	return ctx_derive_unwatched(parent, kind, gfp);
 }
 
-/* As ctx_with_cancel(), called at @place, which is whose fault it is if it leaks. */
+/* As ctx_with_cancel(), called at @place. */
 static inline struct ctx *ctx_with_cancel_at(struct ctx *parent, gfp_t gfp, unsigned long place)
 {
 	if (IS_ERR_OR_NULL(parent))
 		return parent ?: ERR_PTR(-EINVAL);
-	if (ctx_is_watched())
-		return ctx_derive_watched(parent, CTX_CANCEL, gfp, place);
-	return ctx_derive_unwatched(parent, CTX_CANCEL, gfp);
+	return ctx_derive_scope(parent, CTX_CANCEL, gfp, place);
 }
 
 /* spread.c */
@@ -872,15 +874,10 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot);
 /* fence.c */
 #ifdef CONFIG_DMA_SHARED_BUFFER
 struct dma_fence *ctx_source_fence(const struct ctx_source *source);
-void ctx_fence_put(struct dma_fence *fence);
 #else
 static inline struct dma_fence *ctx_source_fence(const struct ctx_source *source)
 {
 	return NULL;
-}
-
-static inline void ctx_fence_put(struct dma_fence *fence)
-{
 }
 #endif
 

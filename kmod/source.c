@@ -15,6 +15,7 @@
  * short while between the copy and the cancellation, who detaches cancels as well: on
  * his return the context is done by this source, or never will be.
  */
+#include <linux/dma-fence.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/percpu.h>
@@ -370,10 +371,10 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
  *
  * At any time once the call that attaches it has returned: before it fires, while it
  * does, afterwards, from a callback of its context, and also when the caller has no
- * reference on that any more. So who has a callback detach it adds that afterwards. On return the
- * storage is the caller's again, and the context is done by this source or never will
- * be: if it is just about to be, it is done here, and its callbacks follow from a
- * worker.
+ * reference on that any more. So who has a callback detach it adds that afterwards. On
+ * return the storage is the caller's again, and the context is done by this source or
+ * never will be: if it is just about to be, it is done here, and its callbacks follow
+ * from a worker.
  *
  * Ordering: on return nothing of ours touches @source any more. If it has ended its
  * context, as with ctx_source_fire().
@@ -397,8 +398,7 @@ bool ctx_source_detach(struct ctx_source *source)
 	/* Last: the storage may be part of what goes with it. */
 	if (file)
 		ctx_file_put(file);
-	else if (fence)
-		ctx_fence_put(fence);
+	dma_fence_put(fence);
 	return !shot;
 }
 EXPORT_SYMBOL_GPL(ctx_source_detach);

@@ -13,7 +13,6 @@
 #define NTH		"/sys/module/ctx_begin/parameters/nth"
 #define LEFT		"/sys/module/ctx_begin/parameters/left"
 #define SLABS		"/sys/kernel/slab/"
-#define REFCNT		"/sys/module/ctx/refcnt"
 #define CGROUP		"/sys/fs/cgroup/ctx_begin_test"
 
 static bool is_loaded(const char *name)

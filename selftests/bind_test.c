@@ -16,7 +16,6 @@
 
 #define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
 #define DEFAULT_FILES	4096
-#define REFCNT		"/sys/module/ctx/refcnt"
 
 #define RIGHTS_AMBIENT	(CTX_RIGHT_OBSERVE | CTX_RIGHT_DERIVE)
 

@@ -43,6 +43,7 @@
 
 #define CTX_DEV			"/dev/ctx"
 #define CTX_PARAMETERS		"/sys/module/ctx/parameters/"
+#define REFCNT			"/sys/module/ctx/refcnt"
 
 #define NSEC_PER_SEC		1000000000ULL
 #define NEVER			((__u64)INT64_MAX)

@@ -46,7 +46,7 @@ FIXTURE_SETUP(cycle)
 {
 	self->bg = ctx_open();
 	ASSERT_LE(0, self->bg);
-	self->users = read_number("/sys/module/ctx/refcnt");
+	self->users = read_number(REFCNT);
 }
 
 FIXTURE_TEARDOWN(cycle)
@@ -187,7 +187,7 @@ static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *varia
 	}
 	for (i = 0; i < TARGETS; i++)
 		close(subject->from[i]);
-	while (read_number("/sys/module/ctx/refcnt") != self->users)
+	while (read_number(REFCNT) != self->users)
 		sched_yield();
 	return true;
 }

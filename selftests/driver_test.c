@@ -15,7 +15,6 @@
 #include "../kmod/tests/driver/driver.h"
 
 #define MAX_DEPTH	CTX_PARAMETERS "max_depth"
-#define REFCNT		"/sys/module/ctx/refcnt"
 #define CGROUP		"/sys/fs/cgroup/ctx_driver_test"
 
 /* As ctx_install_fd() has it. */

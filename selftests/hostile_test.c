@@ -18,7 +18,6 @@
 #define DELEGATED		GROUP "/delegated"
 #define MAX_USER_CONTEXTS	CTX_PARAMETERS "max_user_contexts"
 #define IRQSOFF			CTX_PARAMETERS "irqsoff"
-#define REFCNT			"/sys/module/ctx/refcnt"
 #define KMEMLEAK		"/sys/kernel/debug/kmemleak"
 #define DEFAULT_CONTEXTS	65536
 #define DEFAULT_FILES		4096

@@ -555,15 +555,15 @@ TEST_F(owner, what_is_held_up_keeps_the_module)
 	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 1);
 	ask(_metadata, self->user, kept, stall.pipe[1], 1);
 	ASSERT_TRUE(stall_begin(&stall));
-	users = read_number("/sys/module/ctx/refcnt");
+	users = read_number(REFCNT);
 	EXPECT_EQ(0, ctx_cancel(ctx, 0));
 	close(ctx);
 	close(kept);
 	/* One each for what they are gone with. */
-	while (read_number("/sys/module/ctx/refcnt") != users)
+	while (read_number(REFCNT) != users)
 		sched_yield();
 	stall_end(&stall);
-	while (read_number("/sys/module/ctx/refcnt") != users - 2)
+	while (read_number(REFCNT) != users - 2)
 		sched_yield();
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);

@@ -509,23 +509,34 @@ static unsigned int unacknowledged(int fd)
 	return info.tcpi_unacked;
 }
 
+/* Two ends, the second of which nobody reads. */
+static bool full_stream(fixture_self(inet), int *fds)
+{
+	const int listener = bound(self, SOCK_STREAM);
+
+	if (!must(listen(listener, 1) == 0))
+		return false;
+	fds[0] = connected(self, SOCK_STREAM);
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	close(listener);
+	if (!must(fds[0] >= 0) || !must(fds[1] >= 0))
+		return false;
+	/* With nothing on its way, of which the receipt would make room. */
+	while (unacknowledged(fds[0]) || fill(fds[0]))
+		sched_yield();
+	return true;
+}
+
 TEST_F(inet, a_full_stream)
 {
-	int listener = bound(self, SOCK_STREAM), from, to;
+	int fds[2];
 
-	ASSERT_EQ(0, listen(listener, 1));
-	from = connected(self, SOCK_STREAM);
-	to = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	ASSERT_LE(0, to);
-	/* With nothing on its way, of which the receipt would make room. */
-	while (unacknowledged(from) || fill(from))
-		sched_yield();
-	EXPECT_EQ(0, ctx_on_done(self->ctx, from, "x", 1));
+	ASSERT_TRUE(full_stream(self, fds));
+	EXPECT_EQ(0, ctx_on_done(self->ctx, fds[0], "x", 1));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
 	EXPECT_EQ(EAGAIN, written(self->ctx));
-	close(from);
-	close(to);
-	close(listener);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 /*
@@ -544,16 +555,12 @@ static bool begin_packet(int fd)
 TEST_F(inet, a_stream_with_room_for_a_part)
 {
 	static const char data[1 << 20];
-	int listener = bound(self, SOCK_STREAM), from, to, other = ctx_derive(self->bg, 0);
+	int other = ctx_derive(self->bg, 0), fds[2], from;
 	const size_t room = 100;
 	ssize_t packet;
 
-	ASSERT_EQ(0, listen(listener, 1));
-	from = connected(self, SOCK_STREAM);
-	to = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	ASSERT_LE(0, to);
-	while (unacknowledged(from) || fill(from))
-		sched_yield();
+	ASSERT_TRUE(full_stream(self, fds));
+	from = fds[0];
 	ASSERT_TRUE(begin_packet(from));
 	packet = send(from, data, sizeof(data), MSG_DONTWAIT);
 	ASSERT_LT(room, packet);
@@ -570,9 +577,8 @@ TEST_F(inet, a_stream_with_room_for_a_part)
 	EXPECT_EQ(0, ctx_cancel(other, 0));
 	EXPECT_EQ(0, written(other));
 	close(other);
-	close(from);
-	close(to);
-	close(listener);
+	close(fds[0]);
+	close(fds[1]);
 }
 
 TEST_F(inet, not_connected)

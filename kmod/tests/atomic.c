@@ -136,8 +136,10 @@ static void cancel(struct script *script)
 	STEP(17, ctx_err(script->c2) == -ECANCELED);
 }
 
-static void put(struct script *script)
+static void put(void *arg)
 {
+	struct script *script = arg;
+
 	ctx_put(script->u);
 	ctx_put(script->w);
 	ctx_put(script->v);
@@ -150,8 +152,10 @@ static void put(struct script *script)
 	ctx_put(script->third);
 }
 
-static void act(struct script *script)
+static void act(void *arg)
 {
+	struct script *script = arg;
+
 	script->late = IS_ENABLED(CONFIG_PREEMPT_RT) && !preemptible();
 	ask(script);
 	cancel(script);
@@ -170,29 +174,22 @@ static void everything(void *arg)
 	put(script);
 }
 
-static void act_only(void *arg)
-{
-	act(arg);
-}
-
-static void put_only(void *arg)
-{
-	put(arg);
-}
-
 /* With PREEMPT_RT, @in truly atomic sections nothing is derived, and callbacks come later. */
-static void everything_later(struct script *script,
-			     void (*in)(void (*fn)(void *arg), void *arg))
+static void everything_in(void (*in)(void (*fn)(void *arg), void *arg), struct script *script)
 {
+	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		in(everything, script);
+		return;
+	}
 	if (!derive(script))
 		return;
-	in(act_only, script);
+	in(act, script);
 	STEP(31, script->late);
 	wait_for_completion(&script->probe[0].ran);
 	expect_called(script);
 	if (script->thread)
 		detach_source(script);
-	in(put_only, script);
+	in(put, script);
 }
 
 static int until_cancelled_fn(struct ctx *ctx, void *data)
@@ -231,10 +228,7 @@ static void in_process(struct script *script)
 
 static void in_hard_irq(struct script *script)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		everything_later(script, ct_in_hardirq);
-	else
-		ct_in_hardirq(everything, script);
+	everything_in(ct_in_hardirq, script);
 }
 
 static void in_soft_irq(struct script *script)
@@ -256,10 +250,7 @@ static void call_with_irqs_off(void (*fn)(void *arg), void *arg)
 
 static void with_irqs_off(struct script *script)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		everything_later(script, call_with_irqs_off);
-	else
-		call_with_irqs_off(everything, script);
+	everything_in(call_with_irqs_off, script);
 }
 
 /* Where a raw spinlock is held: with PREEMPT_RT, interrupts being on makes no difference. */
@@ -272,10 +263,7 @@ static void call_with_preemption_off(void (*fn)(void *arg), void *arg)
 
 static void with_preemption_off(struct script *script)
 {
-	if (IS_ENABLED(CONFIG_PREEMPT_RT))
-		everything_later(script, call_with_preemption_off);
-	else
-		call_with_preemption_off(everything, script);
+	everything_in(call_with_preemption_off, script);
 }
 
 static void under_a_spinlock(struct script *script)

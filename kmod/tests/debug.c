@@ -498,7 +498,7 @@ static void debug_lists_while_it_is_switched_off(struct kunit *test)
 }
 
 #ifdef CONFIG_FAULT_INJECTION
-/* Whether it was derived and not noted, when the @nth allocation failed; *@left: if any did. */
+/* Whether it was derived and not noted, when the @nth allocation failed; *@left: none did. */
 static bool derive_unnoted(struct kunit *test, struct file *file, int form, unsigned int nth,
 			   unsigned int *left)
 {

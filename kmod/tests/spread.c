@@ -349,10 +349,10 @@ static void expect_all_done(struct kunit *test, struct crowd *crowd)
 	int i;
 
 	KUNIT_EXPECT_EQ(test, crowd->bad, 0);
-	for (i = 0; i < CROWD && crowd->live[i]; i++)
+	for (i = 0; i < CROWD && crowd->live[i]; i++) {
 		KUNIT_EXPECT_EQ(test, ctx_err(crowd->live[i]), -ECANCELED);
-	for (i = 0; i < CROWD; i++)
 		ctx_put(crowd->live[i]);
+	}
 }
 
 static void crowd_and_cancel(struct kunit *test, struct crowd *crowds, struct ctx *p, int ns)
