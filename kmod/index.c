@@ -8,8 +8,13 @@
  * is freed with it, after a grace period: the others keep it alive. A new value
  * joins the segment of the one above if that is its *tip*, the last so far. Below
  * any other member it begins a branch: it is *plain*, known to nobody but those
- * below it, and CTX_RUN plain values in a row make the next one begin a segment of
- * its own, which has them in its table too.
+ * below it. The rank of a plain value is how many, from it upwards, an index that is
+ * made below it will have.
+ *
+ * Below CTX_RUN plain values in a row a new one makes an index of them. Its owner is
+ * the last but one, and the last its other member: so those that are derived from
+ * either later share it, and for each index there are three values that no other has
+ * to do with, the new one being the third. With the least table it takes 144 bytes.
  *
  * A look-up from a member heeds what has a lower rank than its own, so it sees
  * neither what is below nor beside it, and nothing that it does see is written
@@ -21,8 +26,8 @@
  * tip again, as all that came later held references on it. Last in, first out: so
  * a slot is emptied without a trace, and what was put further for its sake has
  * gone before. The previous writer's stores come first: he has either made the
- * one above, and so come before the reference on it, or given the tip back with
- * a release that pairs with that exchange.
+ * one above, and so come before the reference on it, or made it a member with a
+ * release, or given the tip back with one, which pairs with that exchange.
  *
  * An index is a matter of speed only: without memory for it a value is plain.
  */
@@ -37,11 +42,11 @@
 
 /*
  * Bytes of a table for each value, when it is full: 8 for the pointer, the others
- * for slots, of which about one in eight is taken then. With one value more than
- * fits, it is replaced by one of twice the size.
+ * for slots, of which about one in eight is taken then, in the least table two in
+ * five. With one value more than fits, it is replaced by one of twice the size.
  */
 #define CTX_TABLE_SHARE	24
-#define CTX_TABLE_MIN	192
+#define CTX_TABLE_MIN	128
 #define CTX_TABLE_MAX	SZ_512K
 
 static void ctx_table_free_rcu(struct rcu_head *rcu)
@@ -76,7 +81,8 @@ static struct ctx_table *ctx_table_alloc(unsigned int n, unsigned int *room, gfp
 		return NULL;
 	*room = ctx_table_room(size);
 	table->slot = (u16 *)&table->node[*room + 1];
-	table->homes = (u16 *)((u8 *)table + size) - table->slot - CTX_PROBE;
+	/* Of @room values in a row the last is put @room - 1 from its home. */
+	table->homes = (u16 *)((u8 *)table + size) - table->slot - min(*room, CTX_PROBE);
 	return table;
 }
 
@@ -136,6 +142,7 @@ static bool ctx_index_grow(struct ctx_index *index, struct ctx_value *v, gfp_t g
 		kvfree(table);
 		return false;
 	}
+	table->node[0] = old->node[0];
 	index->room = room;
 	rcu_assign_pointer(index->table, table);
 	call_rcu(&old->rcu, ctx_table_free_rcu);
@@ -148,7 +155,7 @@ static bool ctx_index_extend(struct ctx_index *index, struct ctx_value *v, unsig
 {
 	bool added;
 
-	v->node.rank = 0;
+	v->node.rank = 1;
 	/* Fully ordered: see above for what comes before. */
 	if (READ_ONCE(index->tip) != tip || cmpxchg(&index->tip, tip, tip + 1) != tip)
 		return false;
@@ -157,52 +164,101 @@ static bool ctx_index_extend(struct ctx_index *index, struct ctx_value *v, unsig
 	added = tip < index->room ? ctx_table_add(ctx_index_table(index), v, tip + 1) :
 				    ctx_index_grow(index, v, gfp);
 	if (!added) {
-		v->node.rank = 0;
+		v->node.rank = 1;
 		/* Pairs with the exchange above, by whoever is next. */
 		smp_store_release(&index->tip, tip);
 	}
 	return added;
 }
 
-/* Fills a new index with the @run plain values from @above upwards, and @v. */
-static bool ctx_index_fill(struct ctx_index *index, struct ctx_value *v,
-			   struct ctx_value *above, unsigned int run)
+/* The nearest value above, of a plain one or of a member. */
+static struct ctx_value *ctx_value_above(const struct ctx_value *v)
+{
+	return (struct ctx_value *)ctx_first_value(v->node.parent);
+}
+
+/* Fills a new index with the @n values from @last upwards. */
+static bool ctx_index_fill(struct ctx_index *index, struct ctx_value *last, unsigned int n)
 {
 	struct ctx_table *table = ctx_index_table(index);
 	unsigned int i;
 
-	for (i = run; i; i--, above = above->node.value)
-		table->node[i] = above;
-	index->above = above;
-	index->first = run + 1;
-	index->tip = run + 1;
-	return ctx_table_add_all(table, table->node, run) && ctx_table_add(table, v, run + 1);
+	for (i = n; i; i--, last = ctx_value_above(last))
+		table->node[i] = last;
+	table->node[0] = last;
+	index->first = n - 1;
+	index->tip = n;
+	return ctx_table_add_all(table, table->node, n);
 }
 
-/* An index of which @v is the first member. */
-static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *above, gfp_t gfp)
+/* An index of the @n values from @last upwards, with room for one more. */
+static struct ctx_index *ctx_index_alloc(struct ctx_value *last, unsigned int n, gfp_t gfp)
 {
-	const unsigned int run = above->node.rank + 1;
 	struct ctx_index *index = kmalloc(sizeof(*index), gfp);
 	struct ctx_table *table;
 	unsigned int room;
 
-	v->node.rank = run < CTX_RUN_MAX ? run : 0;
-	table = index ? ctx_table_alloc(run + 1, &room, gfp) : NULL;
+	table = index ? ctx_table_alloc(n + 1, &room, gfp) : NULL;
 	if (!table) {
 		kfree(index);
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	}
 	index->room = room;
 	RCU_INIT_POINTER(index->table, table);
-	if (!ctx_index_fill(index, v, above, run)) {
-		/* One key too often: without those that have it, next time. */
-		v->node.rank = 0;
+	if (ctx_index_fill(index, last, n))
+		return index;
+	ctx_index_free(index);
+	return NULL;
+}
+
+/*
+ * Has @owner own an index, of which @last is a member, too. Returns whether both are so.
+ *
+ * Several may do that to one @owner; and what was below @last before may have made it
+ * an owner by now. Then nobody will ever be derived from the tip, nor look at what is
+ * in its slot.
+ */
+static bool ctx_index_publish(struct ctx_index *index, struct ctx_value *owner,
+			      struct ctx_value *last)
+{
+	const unsigned long above = (unsigned long)ctx_value_above(owner);
+	const unsigned long link = (unsigned long)index | CTX_INDEXED;
+
+	/* Released, both: pairs with the dependency in ctx_find_step(), and __ctx_index_join(). */
+	if (cmpxchg_release(&owner->node.link, above, link) != above) {
 		ctx_index_free(index);
+		return false;
+	}
+	ctx_torture_point();
+	return cmpxchg_release(&last->node.link, (unsigned long)owner, link) ==
+	       (unsigned long)owner;
+}
+
+/*
+ * Makes an index of the plain values from @last upwards, for @v which is below them.
+ * NULL if @last is no member of one then: @v has a rank.
+ */
+static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *last, gfp_t gfp)
+{
+	struct ctx_value *owner = ctx_value_above(last);
+	const unsigned int n = last->node.rank;
+	struct ctx_index *index;
+
+	/* Since @last was derived. */
+	if (READ_ONCE(owner->node.link) & CTX_INDEXED) {
+		v->node.rank = 2;
 		return NULL;
 	}
-	v->node.rank = run + 1;
-	return index;
+	index = ctx_index_alloc(last, n, gfp);
+	if (IS_ERR(index)) {
+		v->node.rank = n < CTX_RUN_MAX ? n + 1 : 1;
+		return NULL;
+	}
+	if (index && ctx_index_publish(index, owner, last))
+		return index;
+	/* One key too often: without those that have it, next time. */
+	v->node.rank = index ? 2 : 1;
+	return NULL;
 }
 
 /*
@@ -212,16 +268,14 @@ static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *
 void __ctx_index_join(struct ctx_value *v, gfp_t gfp)
 {
 	struct ctx_value *above = v->node.value;
-	struct ctx_index *index = ctx_index_of(above->node.link);
+	struct ctx_index *index = ctx_index_of(READ_ONCE(above->node.link));
 
 	/* Nobody should be killed for it, or told. */
 	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL);
 	gfp |= __GFP_NORETRY | __GFP_NOWARN;
 	if (!index)
 		index = ctx_index_start(v, above, gfp);
-	else if (!ctx_index_extend(index, v, above->node.rank, gfp))
-		index = NULL;
-	if (index)
+	if (index && ctx_index_extend(index, v, above->node.rank, gfp))
 		v->node.link = (unsigned long)index | CTX_INDEXED;
 }
 

@@ -219,7 +219,7 @@ struct ctx_table {
 	struct rcu_head rcu;
 	u16 *slot;		/* homes + CTX_PROBE of them, behind the nodes; 0 is empty */
 	u64 homes;
-	struct ctx_value *node[];	/* by rank, of which the lowest is 1 */
+	struct ctx_value *node[];	/* by rank; the first is the nearest that has none */
 };
 
 /*
@@ -228,7 +228,6 @@ struct ctx_table {
  */
 struct ctx_index {
 	struct ctx_table __rcu *table;
-	struct ctx_value *above;	/* the nearest that is not in the table */
 	unsigned int tip;
 	u16 first;			/* rank of the owner; lower ones are plain */
 	u16 room;			/* highest rank for which the table has room */
@@ -935,15 +934,15 @@ void ctx_index_leave(struct ctx_index *index, struct ctx_value *v);
 void ctx_index_free(struct ctx_index *index);
 
 /* Plain values in a row before there is an index. */
-#define CTX_RUN	5
+#define CTX_RUN	4
 
 static inline void ctx_index_join(struct ctx_value *v, gfp_t gfp)
 {
 	const struct ctx_value *above = v->node.value;
 
 	if (!above)
-		v->node.rank = 0;
-	else if (!(above->node.link & CTX_INDEXED) && above->node.rank + 1 < CTX_RUN)
+		v->node.rank = 1;
+	else if (!(READ_ONCE(above->node.link) & CTX_INDEXED) && above->node.rank < CTX_RUN)
 		v->node.rank = above->node.rank + 1;
 	else
 		__ctx_index_join(v, gfp);

@@ -142,8 +142,8 @@ static bool ctx_match_key(const struct ctx_value *v, const void *arg)
 }
 
 /*
- * The nearest of what has a lower rank than @rank. Of values with one key, the
- * nearer is in the later slot.
+ * The nearest of what has a lower rank than @rank; and what is above all that has one.
+ * Of values with one key, the nearer is in the later slot.
  *
  * Of the table only what those values are in is stable, and it may be replaced.
  * Any grace period waits for a section without preemption, which is cheaper here
@@ -151,7 +151,7 @@ static bool ctx_match_key(const struct ctx_value *v, const void *arg)
  */
 static __always_inline const struct ctx_value *
 ctx_table_find(const struct ctx_index *index, unsigned long rank, const void *key,
-	       ctx_match_t match, const void *arg)
+	       ctx_match_t match, const void *arg, const struct ctx_value **above)
 {
 	const struct ctx_value *v, *found = NULL;
 	const struct ctx_table *table;
@@ -169,6 +169,7 @@ ctx_table_find(const struct ctx_index *index, unsigned long rank, const void *ke
 		if (v->key == key && match(v, arg))
 			found = v;
 	}
+	*above = table->node[0];
 	rcu_read_unlock_sched();
 	return found;
 }
@@ -177,14 +178,14 @@ ctx_table_find(const struct ctx_index *index, unsigned long rank, const void *ke
  * Looks up from @*from, through plain values and at most one index. If nothing is
  * found, @*from is where to go on.
  *
- * What ->value and ->above lead to needs no protection of its own: the caller's
- * reference or section keeps it, and the index of a member.
+ * What ->value and an index lead to needs no protection of its own: the caller's
+ * reference or section keeps it, and the index of a member. That was filled before the
+ * link to it was released: pairs with ctx_index_publish() by dependency.
  */
 static __always_inline const struct ctx_value *
 ctx_find_step(const struct ctx_value **from, const void *key, ctx_match_t match, const void *arg)
 {
-	const struct ctx_value *v = *from, *found;
-	const struct ctx_index *index;
+	const struct ctx_value *v = *from, *found, *above;
 	unsigned long link;
 
 	for (;;) {
@@ -197,15 +198,14 @@ ctx_find_step(const struct ctx_value **from, const void *key, ctx_match_t match,
 		if (!v)
 			goto none;
 	}
-	index = ctx_index_of(link);
-	found = ctx_table_find(index, v->node.rank, key, match, arg);
+	found = ctx_table_find(ctx_index_of(link), v->node.rank, key, match, arg, &above);
 	ctx_torture_point();
 	/* Pairs with ctx_index_leave(): released meanwhile, @v is plain. */
 	smp_rmb();
 	if (likely(READ_ONCE(v->node.link) == link)) {
 		if (found)
 			return found;
-		v = index->above;
+		v = above;
 	}
 none:
 	*from = v;

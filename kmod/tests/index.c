@@ -370,10 +370,61 @@ static void s7_an_index_goes_with_its_values(struct kunit *test)
 		if (round % 16 == 0)
 			ctx_barrier();
 	}
-	/* The least that could be left is an index of 32 bytes. */
+	/* The least that could be left is an index of 16 bytes. */
 	if (!IS_ENABLED(CONFIG_KASAN))
-		KUNIT_EXPECT_LT(test, slab_bytes() - before, rounds * 16L + (256 << 10));
+		KUNIT_EXPECT_LT(test, slab_bytes() - before, rounds * 8L + (256 << 10));
 	ctx_put(p);
+}
+
+/* What @n values take, in lines of @tail below one of @depth. */
+static long fan_bytes(struct kunit *test, struct ctx **leaf, int depth, int tail, int n)
+{
+	struct ctx *node[8];
+	long before, bytes;
+	int i, k;
+
+	chain_make(test, node, 0, depth, 0);
+	before = slab_bytes();
+	for (i = 0; i < n / tail; i++) {
+		leaf[i] = ctx_get(node[depth - 1]);
+		for (k = depth; k < depth + tail; k++) {
+			struct ctx *above = leaf[i];
+
+			leaf[i] = ct_value(test, above, &keys[k], as_value(k + 1));
+			ctx_put(above);
+		}
+		cond_resched();
+	}
+	bytes = slab_bytes() - before;
+	for (i = 0; i < n / tail; i++) {
+		KUNIT_EXPECT_TRUE(test, sees_all(leaf[i], depth + tail - 1, depth + tail));
+		ctx_put(leaf[i]);
+	}
+	chain_put(node, 0, depth);
+	return bytes;
+}
+
+/*
+ * Those that have many children share theirs, and no shape of a tree takes more than 48
+ * bytes for each.
+ */
+static void s9_an_index_is_shared_by_many_children(struct kunit *test)
+{
+	enum { N = 20000, SLACK = 64 << 10 };
+	struct ctx **leaf = kvcalloc(N, sizeof(*leaf), GFP_KERNEL);
+	int depth, tail;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, leaf);
+	for (depth = 1; depth <= 8; depth++) {
+		for (tail = 1; tail <= 4; tail++) {
+			long bytes = fan_bytes(test, leaf, depth, tail, N);
+
+			if (!IS_ENABLED(CONFIG_KASAN))
+				KUNIT_EXPECT_LT_MSG(test, bytes, N * (64L + 48) + SLACK,
+						    "lines of %d below %d", tail, depth);
+		}
+	}
+	kvfree(leaf);
 }
 
 /* What may not sleep to get memory is answered as well. */
@@ -783,6 +834,50 @@ static void s9_two_derive_from_one(struct kunit *test)
 	}
 }
 
+/* Three below what the partner has: the first makes an index. */
+static int three_below_fn(void *arg)
+{
+	struct ctx *c = ctx_get(arg), *d;
+	int i, bad = 0;
+
+	for (i = 0; i < 3; i++) {
+		d = ctx_with_value(c, &keys[10 + i], as_value(11 + i), NULL, GFP_KERNEL);
+		ctx_put(c);
+		if (IS_ERR(d))
+			return -ENOMEM;
+		c = d;
+		bad += !sees(c, 10 + i, 10 + i) + !sees(c, 10 + i, 0) + !sees(c, 10 + i, 2) +
+		       !!ctx_value(c, ABSENT);
+	}
+	ctx_put(c);
+	return bad;
+}
+
+/* Below one value, or below two of one, which then have the same to be the owner. */
+static void s9_two_make_an_index_at_once(struct kunit *test)
+{
+	struct ct_partner partner;
+	struct ctx *node[4], *other;
+	int round, bad = 0;
+
+	ct_partner_start(test, &partner, three_below_fn);
+	for (round = 0; round < ct_rounds / 2; round++) {
+		chain_make(test, node, 0, 4, 0);
+		other = round % 2 ? ctx_get(node[3]) :
+				    ct_value(test, node[2], &keys[3], as_value(4));
+		ct_partner_go(&partner, other);
+		bad += three_below_fn(node[3]);
+		bad += ct_partner_wait(test, &partner);
+		/* Both again, now that there is one. */
+		bad += three_below_fn(other) + three_below_fn(node[3]) + three_below_fn(node[2]);
+		bad += !sees_some(node[3], 3) + !sees_some(other, 3);
+		ctx_put(other);
+		chain_put(node, 0, 4);
+	}
+	ct_partner_stop(test, &partner);
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
 static void s9_every_value_of_a_long_chain_is_released(struct kunit *test)
 {
 	enum { N = 500 };
@@ -816,12 +911,14 @@ static struct kunit_case index_cases[] = {
 	KUNIT_CASE(s9_a_key_set_often_is_found_as_quickly),
 	KUNIT_CASE(s9_a_value_is_added_as_quickly_at_every_depth),
 	KUNIT_CASE(s7_an_index_goes_with_its_values),
+	KUNIT_CASE(s9_an_index_is_shared_by_many_children),
 	KUNIT_CASE(s9_a_chain_made_in_atomic_context),
 	KUNIT_CASE(s9_any_tree_answers_like_a_walk),
 	KUNIT_CASE(s9_a_reader_outlives_what_he_looks_up_from),
 	KUNIT_CASE(s9_a_reader_is_interrupted_by_writers),
 	KUNIT_CASE(s9_readers_while_deeper_ones_come_and_go),
 	KUNIT_CASE(s9_two_derive_from_one),
+	KUNIT_CASE(s9_two_make_an_index_at_once),
 	KUNIT_CASE(s9_every_value_of_a_long_chain_is_released),
 	{ }
 };
