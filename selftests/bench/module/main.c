@@ -24,6 +24,14 @@ static unsigned int hold;
 module_param(hold, uint, 0444);
 MODULE_PARM_DESC(hold, "measure nothing, but hold this many values until unloaded");
 
+static unsigned int length = 1;
+module_param(length, uint, 0444);
+MODULE_PARM_DESC(length, "... in lines of so many");
+
+static unsigned int depth;
+module_param(depth, uint, 0444);
+MODULE_PARM_DESC(depth, "... below a line of so many");
+
 static bool idle;
 module_param(idle, bool, 0444);
 MODULE_PARM_DESC(idle, "measure nothing, hold nothing");
@@ -129,7 +137,7 @@ static int __init bench_init(void)
 	struct task_struct *task;
 
 	if (idle || hold)
-		return hold ? bench_hold(hold) : 0;
+		return hold ? bench_hold(hold, max(length, 1U), depth) : 0;
 	task = kthread_create(bench_run, NULL, "ctx_bench");
 	if (IS_ERR(task))
 		return PTR_ERR(task);

@@ -16,7 +16,7 @@ static char bench_strangers[BENCH_ABSENT];
 char bench_absent;
 static void *bench_found;
 static struct ctx **bench_held;
-static unsigned int bench_chains;
+static unsigned int bench_lines;
 
 void bench_find(void *data, unsigned int ops)
 {
@@ -35,10 +35,33 @@ static void bench_miss(void *data, unsigned int ops)
 						  &bench_strangers[ops % BENCH_ABSENT]));
 }
 
-/* The last of @count values, each below the one before. */
-struct ctx *bench_chain_of_values(unsigned int count)
+/* The dearest of those keys: for each of them the quickest of three times counts. */
+static void bench_dearest_miss(struct ctx *ctx, unsigned int count)
 {
-	struct ctx *ctx = ctx_background(), *child;
+	enum { TIMES = 3, OPS = 200 };
+	struct bench_lookup lookup = { .ctx = ctx };
+	u64 dearest = 0;
+	unsigned int i, time;
+
+	for (i = 0; i < BENCH_ABSENT; i++) {
+		u64 least = U64_MAX, start;
+
+		lookup.key = &bench_strangers[i];
+		for (time = 0; time < TIMES; time++) {
+			start = ktime_get_ns();
+			bench_find(&lookup, OPS);
+			least = min(least, ktime_get_ns() - start);
+		}
+		dearest = max(dearest, least);
+		cond_resched();
+	}
+	bench_print("instructions", bench_tenths(dearest, OPS), "value.absent_dearest.%u", count);
+}
+
+/* The last of @count values below @ctx, each below the one before. Takes a reference. */
+static struct ctx *bench_line_of_values(struct ctx *ctx, unsigned int count)
+{
+	struct ctx *child;
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
@@ -48,6 +71,11 @@ struct ctx *bench_chain_of_values(unsigned int count)
 		cond_resched();
 	}
 	return ctx;
+}
+
+struct ctx *bench_chain_of_values(unsigned int count)
+{
+	return bench_line_of_values(ctx_background(), count);
 }
 
 static void bench_lookups(unsigned int count)
@@ -60,6 +88,7 @@ static void bench_lookups(unsigned int count)
 	bench_loop(bench_find, &nearest, BENCH_OPS, "value.nearest.%u", count);
 	bench_loop(bench_find, &furthest, BENCH_OPS, "value.furthest.%u", count);
 	bench_loop(bench_miss, &absent, BENCH_OPS, "value.absent.%u", count);
+	bench_dearest_miss(tip, count);
 	ctx_put(tip);
 	ctx_barrier();
 }
@@ -72,21 +101,28 @@ void bench_values(void)
 		bench_lookups(count);
 }
 
-/* Each chain is looked up, in case that is when something is built. */
-int bench_hold(unsigned int count)
+/*
+ * In lines of @length below one of @depth. Each line is looked up, in case that is when
+ * something is built.
+ */
+int bench_hold(unsigned int count, unsigned int length, unsigned int depth)
 {
 	struct bench_lookup lookup = { .key = &bench_absent };
+	struct ctx *top = bench_chain_of_values(depth);
 	unsigned int i;
 
-	bench_chains = count / BENCH_CHAIN;
-	bench_held = vzalloc(array_size(bench_chains, sizeof(*bench_held)));
-	if (!bench_held)
+	bench_lines = count / length;
+	bench_held = vzalloc(array_size(bench_lines, sizeof(*bench_held)));
+	if (!bench_held) {
+		ctx_put(top);
 		return -ENOMEM;
-	for (i = 0; i < bench_chains; i++) {
-		bench_held[i] = bench_chain_of_values(BENCH_CHAIN);
+	}
+	for (i = 0; i < bench_lines; i++) {
+		bench_held[i] = bench_line_of_values(ctx_get(top), length);
 		lookup.ctx = bench_held[i];
 		bench_find(&lookup, 100);
 	}
+	ctx_put(top);
 	return 0;
 }
 
@@ -96,7 +132,7 @@ void bench_unhold(void)
 
 	if (!bench_held)
 		return;
-	for (i = 0; i < bench_chains; i++)
+	for (i = 0; i < bench_lines; i++)
 		ctx_put(bench_held[i]);
 	vfree(bench_held);
 }

@@ -193,6 +193,31 @@ static int load_lane_run(void *data)
 	return err;
 }
 
+/* Parents that nobody has derived from yet, so that each race has them as they come. */
+static int load_places_init(unsigned int cpus)
+{
+	unsigned int i;
+
+	for (i = 0; i < cpus; i++) {
+		spin_lock_init(&load_places[i].lock);
+		INIT_LIST_HEAD(&load_places[i].list);
+		load_places[i].parent = ctx_with_cancel(ctx_background(), GFP_KERNEL);
+		if (IS_ERR(load_places[i].parent))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void load_places_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < LOAD_MAX_CPUS; i++) {
+		ctx_put(load_places[i].parent);
+		load_places[i].parent = NULL;
+	}
+}
+
 /* How much is done by @cpus CPUs together; negative if it failed. */
 static s64 load_race_run(const struct load_kind *kind, unsigned int cpus)
 {
@@ -208,7 +233,9 @@ static s64 load_race_run(const struct load_kind *kind, unsigned int cpus)
 		lanes[i].race = &race;
 		lanes[i].place = &load_places[kind->shared ? 0 : i];
 	}
-	err = load_on_cpus(cpus, load_lane_run, lanes, sizeof(*lanes));
+	err = load_places_init(cpus) ?:
+	      load_on_cpus(cpus, load_lane_run, lanes, sizeof(*lanes));
+	load_places_exit();
 	for (i = 0; i < cpus; i++)
 		ops += lanes[i].ops;
 	kfree(lanes);
@@ -301,28 +328,6 @@ static void load_print_ratios(unsigned int rounds, unsigned int cpus)
 	}
 }
 
-static int load_places_init(unsigned int cpus)
-{
-	unsigned int i;
-
-	for (i = 0; i < cpus; i++) {
-		spin_lock_init(&load_places[i].lock);
-		INIT_LIST_HEAD(&load_places[i].list);
-		load_places[i].parent = ctx_with_cancel(ctx_background(), GFP_KERNEL);
-		if (IS_ERR(load_places[i].parent))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
-static void load_places_exit(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < LOAD_MAX_CPUS; i++)
-		ctx_put(load_places[i].parent);
-}
-
 /* As exactly as the clock has it: every round takes the same for a millisecond. */
 static u64 load_count_ms(void)
 {
@@ -340,7 +345,7 @@ int load_contend(void)
 	const unsigned int cpus = min_t(unsigned int, num_online_cpus(), LOAD_MAX_CPUS);
 	const unsigned int rounds = clamp_t(unsigned int, load_rounds, 1, LOAD_MAX_ROUNDS);
 	unsigned int round;
-	int err;
+	int err = 0;
 
 	load_ms = load_count_ms();
 	if (!load_ms)
@@ -349,14 +354,12 @@ int load_contend(void)
 				       SLAB_HWCACHE_ALIGN, NULL);
 	if (!load_items)
 		return -ENOMEM;
-	err = load_places_init(cpus);
 	for (round = 0; round < rounds && !err; round++) {
 		err = load_round(round, cpus);
 		load_say("contention on %u CPUs, round %u of %u", cpus, round + 1, rounds);
 	}
 	if (!err)
 		load_print_ratios(rounds, cpus);
-	load_places_exit();
 	kmem_cache_destroy(load_items);
 	return err;
 }
