@@ -301,14 +301,18 @@ struct ctx_user *ctx_user_of(const struct ctx *ctx)
 
 /*
  * Whether the current task may open @user by its number: where it sees the maker's
- * and could send a signal to the owner.
+ * and could send a signal to the owner. Who asks for that one is audited, who looks
+ * for those that he may open is not.
  */
-int ctx_user_may_open(const struct ctx_user *user)
+int ctx_user_may_open(const struct ctx_user *user, bool audit)
 {
+	struct user_namespace *ns = user->ns ?: &init_user_ns;
+
 	if (!ctx_pid_nr(user->creator, task_active_pid_ns(current)))
 		return -ESRCH;
-	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner) ||
-	    ns_capable(user->ns ?: &init_user_ns, CAP_KILL))
+	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner))
+		return 0;
+	if (audit ? ns_capable(ns, CAP_KILL) : ns_capable_noaudit(ns, CAP_KILL))
 		return 0;
 	return -EPERM;
 }
