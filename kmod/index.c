@@ -13,8 +13,8 @@
  *
  * Below CTX_RUN plain values in a row a new one makes an index of them. Its owner is
  * the last but one, and the last its other member: so those that are derived from
- * either later share it, and for each index there are three values that no other has
- * to do with, the new one being the third. With the least table it takes 144 bytes.
+ * either later share it, and an index of 144 bytes has three values at the least, the
+ * new one included, which are not among the first three of any other.
  *
  * A look-up from a member heeds what has a lower rank than its own, so it sees
  * neither what is below nor beside it, and nothing that it does see is written
@@ -42,10 +42,11 @@
 
 /*
  * Bytes of a table for each value, when it is full: 8 for the pointer, the others
- * for slots, of which about one in eight is taken then, in the least table two in
- * five. With one value more than fits, it is replaced by one of twice the size.
+ * for slots, of which about one in seven is taken then, in the least table two in
+ * five. With one value more than fits, it is replaced by one of up to twice the size,
+ * and has at least half as many that are nobody else's, so that it takes 48 for each.
  */
-#define CTX_TABLE_SHARE	24
+#define CTX_TABLE_SHARE	22
 #define CTX_TABLE_MIN	128
 #define CTX_TABLE_MAX	SZ_512K
 
@@ -65,7 +66,7 @@ static size_t ctx_table_size(unsigned int n)
 	size_t size = CTX_TABLE_MIN;
 
 	while (ctx_table_room(size) < n)
-		size = roundup_pow_of_two(size + 1);
+		size = kmalloc_size_roundup(size + 1);
 	return size;
 }
 
@@ -191,7 +192,10 @@ static bool ctx_index_fill(struct ctx_index *index, struct ctx_value *last, unsi
 	return ctx_table_add_all(table, table->node, n);
 }
 
-/* An index of the @n values from @last upwards, with room for one more. */
+/*
+ * An index of the @n values from @last upwards, with room for one more; NULL if one of
+ * them finds no slot.
+ */
 static struct ctx_index *ctx_index_alloc(struct ctx_value *last, unsigned int n, gfp_t gfp)
 {
 	struct ctx_index *index = kmalloc(sizeof(*index), gfp);
@@ -212,53 +216,48 @@ static struct ctx_index *ctx_index_alloc(struct ctx_value *last, unsigned int n,
 }
 
 /*
- * Has @owner own an index, of which @last is a member, too. Returns whether both are so.
+ * Has @owner own an index, of which @last is a member, too. Several may do that to one
+ * @owner, of whom the first wins. And what has been below @last before may have made it
+ * an owner by now: then nobody will ever be derived from the tip, nor look at what is in
+ * its slot.
  *
- * Several may do that to one @owner; and what was below @last before may have made it
- * an owner by now. Then nobody will ever be derived from the tip, nor look at what is
- * in its slot.
+ * Released, both: pairs with the dependency in ctx_find_step(), and __ctx_index_join().
  */
-static bool ctx_index_publish(struct ctx_index *index, struct ctx_value *owner,
+static void ctx_index_publish(struct ctx_index *index, struct ctx_value *owner,
 			      struct ctx_value *last)
 {
 	const unsigned long above = (unsigned long)ctx_value_above(owner);
 	const unsigned long link = (unsigned long)index | CTX_INDEXED;
 
-	/* Released, both: pairs with the dependency in ctx_find_step(), and __ctx_index_join(). */
 	if (cmpxchg_release(&owner->node.link, above, link) != above) {
 		ctx_index_free(index);
-		return false;
+		return;
 	}
 	ctx_torture_point();
-	return cmpxchg_release(&last->node.link, (unsigned long)owner, link) ==
-	       (unsigned long)owner;
+	cmpxchg_release(&last->node.link, (unsigned long)owner, link);
 }
 
 /*
- * Makes an index of the plain values from @last upwards, for @v which is below them.
- * NULL if @last is no member of one then: @v has a rank.
+ * Makes an index of the plain values from @last upwards, unless it cannot, or has been
+ * made meanwhile. @v is to be below @last: this is its rank if that stays plain.
  */
-static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *last, gfp_t gfp)
+static void ctx_index_start(struct ctx_value *v, struct ctx_value *last, gfp_t gfp)
 {
 	struct ctx_value *owner = ctx_value_above(last);
 	const unsigned int n = last->node.rank;
 	struct ctx_index *index;
 
-	/* Since @last was derived. */
-	if (READ_ONCE(owner->node.link) & CTX_INDEXED) {
-		v->node.rank = 2;
-		return NULL;
-	}
+	v->node.rank = 2;
+	if (READ_ONCE(owner->node.link) & CTX_INDEXED)
+		return;
 	index = ctx_index_alloc(last, n, gfp);
-	if (IS_ERR(index)) {
+	if (IS_ERR(index))
 		v->node.rank = n < CTX_RUN_MAX ? n + 1 : 1;
-		return NULL;
-	}
-	if (index && ctx_index_publish(index, owner, last))
-		return index;
-	/* One key too often: without those that have it, next time. */
-	v->node.rank = index ? 2 : 1;
-	return NULL;
+	else if (!index)
+		/* One key too often: without those that have it, next time. */
+		v->node.rank = 1;
+	else
+		ctx_index_publish(index, owner, last);
 }
 
 /*
@@ -268,15 +267,17 @@ static struct ctx_index *ctx_index_start(struct ctx_value *v, struct ctx_value *
 void __ctx_index_join(struct ctx_value *v, gfp_t gfp)
 {
 	struct ctx_value *above = v->node.value;
-	struct ctx_index *index = ctx_index_of(READ_ONCE(above->node.link));
+	unsigned long link = READ_ONCE(above->node.link);
 
 	/* Nobody should be killed for it, or told. */
 	gfp &= ~(__GFP_NOFAIL | __GFP_RETRY_MAYFAIL);
 	gfp |= __GFP_NORETRY | __GFP_NOWARN;
-	if (!index)
-		index = ctx_index_start(v, above, gfp);
-	if (index && ctx_index_extend(index, v, above->node.rank, gfp))
-		v->node.link = (unsigned long)index | CTX_INDEXED;
+	if (!(link & CTX_INDEXED)) {
+		ctx_index_start(v, above, gfp);
+		link = READ_ONCE(above->node.link);
+	}
+	if (link & CTX_INDEXED && ctx_index_extend(ctx_index_of(link), v, above->node.rank, gfp))
+		v->node.link = link;
 }
 
 /*

@@ -208,7 +208,7 @@ struct ctx_value {
 };
 
 /* Slots from its home that a value may be put into. */
-#define CTX_PROBE	12
+#define CTX_PROBE	12U
 
 /*
  * A hash table of ranks, probed linearly. Slots of lower ranks than one's own are
@@ -217,7 +217,7 @@ struct ctx_value {
  */
 struct ctx_table {
 	struct rcu_head rcu;
-	u16 *slot;		/* homes + CTX_PROBE of them, behind the nodes; 0 is empty */
+	u16 *slot;		/* homes of them and some more, behind the nodes; 0 is empty */
 	u64 homes;
 	struct ctx_value *node[];	/* by rank; the first is the nearest that has none */
 };

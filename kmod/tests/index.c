@@ -235,6 +235,28 @@ static void s9_one_key_at_every_depth(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
+/* Each key, so that each home in tables of several sizes: the last one, too, is full. */
+static void s9_one_key_fills_its_slots(struct kunit *test)
+{
+	static const int lengths[] = { 5, 6, 7, 9, 10, 12, 13 };
+	struct ctx *node[13];
+	int k, i, n, bad = 0;
+
+	for (k = 0; k < ct_times(KEYS); k++) {
+		n = lengths[k % ARRAY_SIZE(lengths)];
+		for (i = 0; i < n; i++)
+			node[i] = ct_value(test, i ? node[i - 1] : ctx_background(), &keys[k],
+					   as_value(i + 1));
+		for (i = 0; i < n; i++)
+			bad += ctx_value(node[i], &keys[k]) != as_value(i + 1);
+		/* Whatever shares their home, or the one before. */
+		for (i = 0; i < 50; i++)
+			bad += !!ctx_value(node[n - 1], &keys[(k + 1 + i * 53) % KEYS]);
+		chain_put(node, 0, n);
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
 /* How long look-ups take, in the best of some turns. */
 static u64 look_ns(struct ctx *c, const void *key)
 {
@@ -353,27 +375,10 @@ static long slab_bytes(void)
 	return global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) * PAGE_SIZE;
 }
 
-/* Each round has an index, tables of several sizes, and a branch with its own. */
-static void s7_an_index_goes_with_its_values(struct kunit *test)
+/* With KASAN nothing has its size. */
+static int fan_size(void)
 {
-	const int rounds = DIV_ROUND_UP(ct_rounds, 20) + 500;
-	struct ctx **node = chain_alloc(test, 110);
-	struct ctx *p = ct_cancel(test, ctx_background());
-	long before = slab_bytes();
-	int round, i;
-
-	for (round = 0; round < rounds; round++) {
-		for (i = 0; i < 110; i++)
-			node[i] = ct_value(test, !i ? p : node[i == 100 ? 40 : i - 1],
-					   &keys[i], as_value(i + 1));
-		chain_put(node, 0, 110);
-		if (round % 16 == 0)
-			ctx_barrier();
-	}
-	/* The least that could be left is an index of 16 bytes. */
-	if (!IS_ENABLED(CONFIG_KASAN))
-		KUNIT_EXPECT_LT(test, slab_bytes() - before, rounds * 8L + (256 << 10));
-	ctx_put(p);
+	return IS_ENABLED(CONFIG_KASAN) ? 120 : 15000;
 }
 
 /* What @n values take, in lines of @tail below one of @depth. */
@@ -406,26 +411,70 @@ static long fan_bytes(struct kunit *test, struct ctx **leaf, int depth, int tail
 
 /*
  * Those that have many children share theirs, and no shape of a tree takes more than 48
- * bytes for each. With KASAN nothing has its size.
+ * bytes for each.
  */
 static void s9_an_index_is_shared_by_many_children(struct kunit *test)
 {
-	const int n = IS_ENABLED(CONFIG_KASAN) ? 120 : 20000;
+	static const int tails[] = { 1, 2, 3, 4, 5, 8, 10, 12, 23 };
+	static const int depths[] = { 1, 2, 3, 4, 5, 8 };
+	const int n = fan_size();
 	struct ctx **leaf = kvcalloc(n, sizeof(*leaf), GFP_KERNEL);
-	int depth, tail;
+	int i, k;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, leaf);
-	for (depth = 1; depth <= 8; depth++) {
-		for (tail = 1; tail <= 4; tail++) {
-			long bytes = fan_bytes(test, leaf, depth, tail, n);
+	for (i = 0; i < ARRAY_SIZE(depths); i++) {
+		for (k = 0; k < ARRAY_SIZE(tails); k++) {
+			long bytes = fan_bytes(test, leaf, depths[i], tails[k], n);
 
 			if (!IS_ENABLED(CONFIG_KASAN))
 				KUNIT_EXPECT_LT_MSG(test, bytes, n * (64L + 48) + (64 << 10),
-						    "lines of %d below %d", tail, depth);
+						    "lines of %d below %d", tails[k], depths[i]);
 		}
 	}
 	kvfree(leaf);
 }
+
+/* Each round has an index, tables of several sizes, and a branch. */
+static void s7_an_index_goes_with_its_values(struct kunit *test)
+{
+	const int rounds = DIV_ROUND_UP(ct_rounds, 20) + 500;
+	struct ctx **node = chain_alloc(test, 110);
+	struct ctx *p = ct_cancel(test, ctx_background());
+	long before = slab_bytes();
+	int round, i;
+
+	for (round = 0; round < rounds; round++) {
+		for (i = 0; i < 110; i++)
+			node[i] = ct_value(test, !i ? p : node[i == 100 ? 40 : i - 1],
+					   &keys[i], as_value(i + 1));
+		chain_put(node, 0, 110);
+		if (round % 16 == 0)
+			ctx_barrier();
+	}
+	if (!IS_ENABLED(CONFIG_KASAN))
+		KUNIT_EXPECT_LT(test, slab_bytes() - before, rounds * 128L + (256 << 10));
+	ctx_put(p);
+}
+
+/* Of an index the 16 bytes beside its table, too. */
+static void s7_many_small_indexes_go_with_their_values(struct kunit *test)
+{
+	enum { TIMES = 5 };
+	const int n = fan_size();
+	struct ctx **leaf = kvcalloc(n, sizeof(*leaf), GFP_KERNEL);
+	long before;
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, leaf);
+	fan_bytes(test, leaf, 2, 3, n);
+	before = slab_bytes();
+	for (i = 0; i < TIMES; i++)
+		fan_bytes(test, leaf, 2, 3, n);
+	if (!IS_ENABLED(CONFIG_KASAN))
+		KUNIT_EXPECT_LT(test, slab_bytes() - before, TIMES * n / 3 * 8L);
+	kvfree(leaf);
+}
+
 
 /* What may not sleep to get memory is answered as well. */
 static void s9_a_chain_made_in_atomic_context(struct kunit *test)
@@ -598,16 +647,17 @@ static void s9_a_reader_outlives_what_he_looks_up_from(struct kunit *test)
 
 /*
  * The same, at every instruction of a look-up: by an interrupt that comes in the
- * middle of it.
+ * middle of it. Where two values are below two, a third makes them members of an index.
  */
 struct swap {
 	struct hrtimer timer;
 	struct ctx *base;
+	int length;
 	struct ctx __rcu *found;
 	unsigned int ticks;
 };
 
-/* Two that were set together and two others, in another order each time. */
+/* Two that were set together and others, in another order each time. */
 static void swap_lines(struct swap *swap)
 {
 	struct ctx *c = rcu_dereference_protected(swap->found, true), *d;
@@ -616,9 +666,9 @@ static void swap_lines(struct swap *swap)
 	RCU_INIT_POINTER(swap->found, NULL);
 	ctx_put(c);
 	c = ctx_get(swap->base);
-	for (i = 0; i < 5; i++) {
-		/* What is asked for is not the last. */
-		int k = i < 4 ? (i + swap->ticks) % 4 : 5;
+	for (i = 0; i < swap->length; i++) {
+		/* What is asked for is not the last, of five. */
+		int k = i < 4 ? (i + swap->ticks) % min(swap->length, 4) : 5;
 
 		d = ctx_with_value(c, &keys[k < 2 ? KEYS - 1 - k : 1000 + k],
 				   as_value(swap->ticks + 1), NULL, GFP_ATOMIC);
@@ -633,8 +683,12 @@ static void swap_lines(struct swap *swap)
 static enum hrtimer_restart swap_fn(struct hrtimer *timer)
 {
 	struct swap *swap = container_of(timer, struct swap, timer);
+	struct ctx *c = rcu_dereference_protected(swap->found, true);
 
-	swap_lines(swap);
+	if (c && swap->ticks % 2)
+		ctx_put(ctx_with_value(c, &keys[1006], NULL, NULL, GFP_ATOMIC));
+	else
+		swap_lines(swap);
 	WRITE_ONCE(swap->ticks, swap->ticks + 1);
 	hrtimer_forward_now(timer, ct_us(50));
 	return HRTIMER_RESTART;
@@ -653,13 +707,14 @@ static int swap_look(struct swap *swap)
 			break;
 		one = ctx_value(c, &keys[KEYS - 1]);
 		two = ctx_value(c, &keys[KEYS - 2]);
-		bad += !one || one != two || ctx_value(c, &keys[1005]) != one;
+		bad += !one || one != two || ctx_value(c, &keys[0]) != as_value(1);
+		bad += swap->length == 5 && ctx_value(c, &keys[1005]) != one;
 	}
 	rcu_read_unlock();
 	return bad;
 }
 
-static void s9_a_reader_is_interrupted_by_writers(struct kunit *test)
+static void swap_below(struct kunit *test, int depth, int length)
 {
 	const unsigned int ticks = 100 + ct_rounds / 20;
 	struct swap *swap = kunit_kzalloc(test, sizeof(*swap), GFP_KERNEL);
@@ -668,8 +723,9 @@ static void s9_a_reader_is_interrupted_by_writers(struct kunit *test)
 	int bad = 0;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, swap);
-	chain_make(test, node, 0, 8, 0);
-	swap->base = node[7];
+	chain_make(test, node, 0, depth, 0);
+	swap->base = node[depth - 1];
+	swap->length = length;
 	swap_lines(swap);
 	set_cpus_allowed_ptr(current, cpumask_of(0));
 	/* With PREEMPT_RT a thread that interrupts the reader as well, and may derive. */
@@ -684,7 +740,13 @@ static void s9_a_reader_is_interrupted_by_writers(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 	KUNIT_EXPECT_GT(test, swap->ticks, 0U);
 	ctx_put(rcu_dereference_protected(swap->found, true));
-	chain_put(node, 0, 8);
+	chain_put(node, 0, depth);
+}
+
+static void s9_a_reader_is_interrupted_by_writers(struct kunit *test)
+{
+	swap_below(test, 8, 5);
+	swap_below(test, 2, 2);
 }
 
 struct below {
@@ -742,6 +804,29 @@ static void come_and_go(struct kunit *test, struct below *below, struct ctx *p, 
 	ctx_put(c);
 }
 
+/*
+ * Four values in a row, of which the last or the one above is found, and what is derived
+ * from the last then makes both members of an index.
+ */
+static void come_and_become_members(struct kunit *test, struct below *below, int round)
+{
+	const void * const key[] = { &keys[0], &keys[KEYS - 1], &keys[KEYS - 2], &keys[1000] };
+	struct ctx *node[6];
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
+				   i < 4 ? key[i] : &keys[1000 + i],
+				   as_value(i ? round + 1 : 1));
+		if (i == 3)
+			rcu_assign_pointer(below->found, node[3 - round % 2]);
+	}
+	if (round % 3 == 0)
+		cond_resched();
+	RCU_INIT_POINTER(below->found, NULL);
+	chain_put(node, 0, 6);
+}
+
 static void readers_and_writers(struct kunit *test, int depth, int more)
 {
 	struct ctx **node = chain_alloc(test, depth + more);
@@ -758,6 +843,7 @@ static void readers_and_writers(struct kunit *test, int depth, int more)
 		for (i = depth + more; i-- > depth; )
 			ctx_put(node[i]);
 		come_and_go(test, &below, node[depth - 1], round);
+		come_and_become_members(test, &below, round);
 		cond_resched();
 	}
 	atomic_set(&below.stop, 1);
@@ -768,7 +854,7 @@ static void readers_and_writers(struct kunit *test, int depth, int more)
 
 static void s9_readers_while_deeper_ones_come_and_go(struct kunit *test)
 {
-	static const int depth[] = { 1, 3, 5, 6, 7, 9, 11, 22, 43, 90 };
+	static const int depth[] = { 1, 3, 4, 5, 6, 7, 9, 11, 12, 22, 43, 90 };
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(depth); i++)
@@ -847,7 +933,7 @@ static int three_below_fn(void *arg)
 			return -ENOMEM;
 		c = d;
 		bad += !sees(c, 10 + i, 10 + i) + !sees(c, 10 + i, 0) + !sees(c, 10 + i, 2) +
-		       !!ctx_value(c, ABSENT);
+		       !!ctx_value(c, ABSENT) + !sees(arg, 2, 0) + !sees(arg, 2, 2);
 	}
 	ctx_put(c);
 	return bad;
@@ -907,11 +993,13 @@ static struct kunit_case index_cases[] = {
 	KUNIT_CASE(s9_a_branch_from_every_depth),
 	KUNIT_CASE(s9_the_end_of_a_chain_is_given_back),
 	KUNIT_CASE(s9_one_key_at_every_depth),
+	KUNIT_CASE(s9_one_key_fills_its_slots),
 	KUNIT_CASE(s9_a_look_up_costs_the_same_at_every_depth),
 	KUNIT_CASE(s9_a_key_set_often_is_found_as_quickly),
 	KUNIT_CASE(s9_a_value_is_added_as_quickly_at_every_depth),
-	KUNIT_CASE(s7_an_index_goes_with_its_values),
 	KUNIT_CASE(s9_an_index_is_shared_by_many_children),
+	KUNIT_CASE(s7_an_index_goes_with_its_values),
+	KUNIT_CASE(s7_many_small_indexes_go_with_their_values),
 	KUNIT_CASE(s9_a_chain_made_in_atomic_context),
 	KUNIT_CASE(s9_any_tree_answers_like_a_walk),
 	KUNIT_CASE(s9_a_reader_outlives_what_he_looks_up_from),

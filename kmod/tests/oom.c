@@ -140,6 +140,62 @@ static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *t
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
+/* One key so often that no index has them all; the nearest is found. */
+static void s9_a_key_is_found_that_came_often_without_memory(struct kunit *test)
+{
+	enum { N = 40 };
+	static const char key;
+	struct ctx *node[N];
+	int without, i, bad = 0;
+
+	for (without = 1; without < N; without++) {
+		for (i = 0; i < N; i++) {
+			/* The second: that of an index. */
+			if (i < without)
+				ct_fail_from(2);
+			node[i] = ct_value(test, i ? node[i - 1] : ctx_background(), &key,
+					   &node[i]);
+			if (i < without)
+				ct_fail_end();
+		}
+		for (i = 0; i < N; i++)
+			bad += ctx_value(node[i], &key) != &node[i];
+		for (i = N; i--; )
+			ctx_put(node[i]);
+	}
+	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
+/* More in a row than a rank can count. */
+static void s9_values_without_memory_are_walked(struct kunit *test)
+{
+	enum { N = U16_MAX + 10 };
+	static const char keys[3];
+	struct ctx **node = kvcalloc(N, sizeof(*node), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
+	for (i = 0; i < N; i++) {
+		bool without = i < N - 5;
+
+		if (without)
+			ct_fail_from(2);
+		node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
+				   &keys[!!i], &node[i]);
+		if (without)
+			ct_fail_end();
+		if (i % 1024 == 0)
+			cond_resched();
+	}
+	KUNIT_EXPECT_PTR_EQ(test, ctx_value(node[N - 1], &keys[1]), (void *)&node[N - 1]);
+	KUNIT_EXPECT_PTR_EQ(test, ctx_value(node[N - 1], &keys[0]), (void *)&node[0]);
+	KUNIT_EXPECT_PTR_EQ(test, ctx_value(node[N - 1], &keys[2]), NULL);
+	for (i = N; i--; )
+		ctx_put(node[i]);
+	ctx_barrier();
+	kvfree(node);
+}
+
 static int count_fn(struct ctx *ctx, void *data)
 {
 	atomic_inc(data);
@@ -360,6 +416,8 @@ static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(s2_passed_deadlines_without_memory_are_enomem),
 	KUNIT_CASE(s9_no_release_if_there_was_no_memory),
 	KUNIT_CASE(s9_values_are_found_whatever_there_was_no_memory_for),
+	KUNIT_CASE(s9_a_key_is_found_that_came_often_without_memory),
+	KUNIT_CASE(s9_values_without_memory_are_walked),
 	KUNIT_CASE(thread_run_without_memory_is_enomem),
 	KUNIT_CASE(group_without_memory_is_enomem),
 	KUNIT_CASE(s3_cancelling_needs_no_memory),
