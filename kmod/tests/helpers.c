@@ -419,6 +419,21 @@ struct file *ct_open_in(const char *fs, const char *name, int flags)
 	return file;
 }
 
+u64 ct_value_ns(struct ctx *c, const void *key)
+{
+	u64 best = U64_MAX;
+	int turn, i;
+
+	for (turn = 0; turn < 10; turn++) {
+		u64 start = ktime_get_ns();
+
+		for (i = 0; i < 300; i++)
+			ctx_value(c, key);
+		best = min(best, ktime_get_ns() - start);
+	}
+	return best + 1;
+}
+
 #ifdef CONFIG_FAULT_INJECTION
 /* What /sys/kernel/debug/failslab would set, mounted or not. */
 static void *failslab(struct kunit *test, const char *name)

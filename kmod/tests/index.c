@@ -257,22 +257,6 @@ static void s9_one_key_fills_its_slots(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
-/* How long look-ups take, in the best of some turns. */
-static u64 look_ns(struct ctx *c, const void *key)
-{
-	u64 best = U64_MAX;
-	int turn, i;
-
-	for (turn = 0; turn < 10; turn++) {
-		u64 start = ktime_get_ns();
-
-		for (i = 0; i < 300; i++)
-			ctx_value(c, key);
-		best = min(best, ktime_get_ns() - start);
-	}
-	return best + 1;
-}
-
 enum flat_trouble { NO_TROUBLE, A_CHILD_BEFORE, A_FULL_SLOT, A_LOT_BEFORE, TROUBLES };
 
 /* One that is there a thousand times is found near. */
@@ -287,9 +271,9 @@ static void s9_a_key_set_often_is_found_as_quickly(struct kunit *test)
 		node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
 				   i % 2 ? &keys[i] : &keys[0], as_value(i + 1));
 		if (i == 11)
-			few = look_ns(node[i], &keys[0]);
+			few = ct_value_ns(node[i], &keys[0]);
 	}
-	many = look_ns(node[N - 1], &keys[0]);
+	many = ct_value_ns(node[N - 1], &keys[0]);
 	KUNIT_EXPECT_PTR_EQ(test, ctx_value(node[N - 1], &keys[0]), as_value(N - 1));
 	KUNIT_EXPECT_LT(test, many, TIMES * few);
 	chain_put(node, 0, N);
@@ -327,9 +311,9 @@ static void s9_a_look_up_costs_the_same_at_every_depth(struct kunit *test)
 					   &keys[what == A_FULL_SLOT && i < OFTEN ? 1 : i],
 					   as_value(i + 1));
 		}
-		near = look_ns(node[20], &keys[15]);
-		far = look_ns(node[N - 1], &keys[15]);
-		absent = look_ns(node[N - 1], ABSENT);
+		near = ct_value_ns(node[20], &keys[15]);
+		far = ct_value_ns(node[N - 1], &keys[15]);
+		absent = ct_value_ns(node[N - 1], ABSENT);
 		KUNIT_EXPECT_LT_MSG(test, far, TIMES * near, "trouble %d", what);
 		KUNIT_EXPECT_LT_MSG(test, absent, TIMES * near, "trouble %d", what);
 		chain_put(node, 0, N);

@@ -140,30 +140,64 @@ static void s9_values_are_found_whatever_there_was_no_memory_for(struct kunit *t
 	KUNIT_EXPECT_EQ(test, bad, 0);
 }
 
-/* One key so often that no index has them all; the nearest is found. */
+/* As ct_value(), where there is no memory but for the value itself. */
+static struct ctx *value_alone(struct kunit *test, struct ctx *p, const void *key, void *value)
+{
+	struct ctx *c;
+
+	ct_fail_from(2);
+	c = ct_value(test, p, key, value);
+	ct_fail_end();
+	return c;
+}
+
+/* One key so often that no index takes them all; the nearest is found from below. */
 static void s9_a_key_is_found_that_came_often_without_memory(struct kunit *test)
 {
-	enum { N = 40 };
-	static const char key;
-	struct ctx *node[N];
-	int without, i, bad = 0;
+	enum { N = 40, BELOW = 10 };
+	static const char keys[BELOW + 1];
+	struct ctx *node[N + BELOW];
+	int n, i, bad = 0;
 
-	for (without = 1; without < N; without++) {
-		for (i = 0; i < N; i++) {
-			/* The second: that of an index. */
-			if (i < without)
-				ct_fail_from(2);
-			node[i] = ct_value(test, i ? node[i - 1] : ctx_background(), &key,
-					   &node[i]);
-			if (i < without)
-				ct_fail_end();
+	for (n = 1; n < N; n++) {
+		for (i = 0; i < n; i++)
+			node[i] = value_alone(test, i ? node[i - 1] : ctx_background(), &keys[0],
+					      &node[i]);
+		for (; i < n + BELOW; i++) {
+			node[i] = ct_value(test, node[i - 1], &keys[1 + i - n], &node[i]);
+			bad += ctx_value(node[i], &keys[0]) != &node[n - 1];
 		}
-		for (i = 0; i < N; i++)
-			bad += ctx_value(node[i], &key) != &node[i];
-		for (i = N; i--; )
+		while (i--)
 			ctx_put(node[i]);
 	}
 	KUNIT_EXPECT_EQ(test, bad, 0);
+}
+
+/* When there is memory again an index takes all those that had none, if a few hundred. */
+static void s9_values_that_had_no_memory_get_into_an_index(struct kunit *test)
+{
+	enum { N = 900, TIMES = 25 };
+	static const char keys[N + 12];
+	struct ctx **node = kvcalloc(N + 12, sizeof(*node), GFP_KERNEL);
+	u64 near;
+	int i;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
+	for (i = 0; i < 12; i++)
+		node[i] = ct_value(test, i ? node[i - 1] : ctx_background(), &keys[i], &node[i]);
+	near = ct_value_ns(node[11], &keys[0]);
+	while (i--)
+		ctx_put(node[i]);
+	for (i = 0; i < N; i++)
+		node[i] = value_alone(test, i ? node[i - 1] : ctx_background(), &keys[i],
+				      &node[i]);
+	for (; i < N + 12; i++)
+		node[i] = ct_value(test, node[i - 1], &keys[i], &node[i]);
+	KUNIT_EXPECT_LT(test, ct_value_ns(node[N + 11], &keys[0]), TIMES * near);
+	KUNIT_EXPECT_PTR_EQ(test, ctx_value(node[N + 11], &keys[0]), (void *)&node[0]);
+	while (i--)
+		ctx_put(node[i]);
+	kvfree(node);
 }
 
 /* More in a row than a rank can count. */
@@ -176,14 +210,10 @@ static void s9_values_without_memory_are_walked(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, node);
 	for (i = 0; i < N; i++) {
-		bool without = i < N - 5;
+		struct ctx *p = i ? node[i - 1] : ctx_background();
 
-		if (without)
-			ct_fail_from(2);
-		node[i] = ct_value(test, i ? node[i - 1] : ctx_background(),
-				   &keys[!!i], &node[i]);
-		if (without)
-			ct_fail_end();
+		node[i] = i < N - 5 ? value_alone(test, p, &keys[!!i], &node[i]) :
+				      ct_value(test, p, &keys[1], &node[i]);
 		if (i % 1024 == 0)
 			cond_resched();
 	}
@@ -417,6 +447,7 @@ static struct kunit_case oom_cases[] = {
 	KUNIT_CASE(s9_no_release_if_there_was_no_memory),
 	KUNIT_CASE(s9_values_are_found_whatever_there_was_no_memory_for),
 	KUNIT_CASE(s9_a_key_is_found_that_came_often_without_memory),
+	KUNIT_CASE(s9_values_that_had_no_memory_get_into_an_index),
 	KUNIT_CASE(s9_values_without_memory_are_walked),
 	KUNIT_CASE(thread_run_without_memory_is_enomem),
 	KUNIT_CASE(group_without_memory_is_enomem),

@@ -207,6 +207,9 @@ int ct_helper_join(struct kunit *test, struct ct_helper *helper);
 /* Until the thread sleeps, or has ended. */
 bool ct_helper_blocked(struct ct_helper *helper);
 
+/* How long look-ups take, in the best of some turns. */
+u64 ct_value_ns(struct ctx *c, const void *key);
+
 /*
  * A thread on CPU 1 that does the same thing again and again, each time together
  * with what the test does meanwhile on CPU 0: much closer in time than a thread
