@@ -598,6 +598,51 @@ TEST_F(owner, room_is_waited_for)
 	close(ctx);
 }
 
+/* ... but not for ever, nor for what is held up: CTX_ROOM_WAIT ends this. */
+TEST_F(owner, room_is_waited_for_in_vain)
+{
+	int ctx = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, 0);
+	struct stall stall;
+	pid_t pid;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
+	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 8);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_EQ(-EDQUOT, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* Nobody else waits for it, and a kill ends it. */
+	pid = spawn();
+	if (!pid) {
+		become(self->user + 1);
+		EXPECT_EQ(0, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		ctx_watch(other, stall.pipe[0], EPOLLPRI, 0);
+		_exit(0);
+	}
+	wait_state(pid, "DZ");
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	stall_end(&stall);
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(other);
+	close(ctx);
+}
+
 /* In a child: @user, or whom he calls 5 in a user namespace of his own making. */
 static void become_within(struct __test_metadata *_metadata, fixture_self(owner), const int *go,
 			  uid_t user)
