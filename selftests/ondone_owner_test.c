@@ -3,15 +3,13 @@
  * CTX_IOC_ON_DONE beyond its owner: what is written when he was killed, what is
  * killed with him, with whose rights, within which bounds, and who can hold up whom.
  */
-#include "ctx_test.h"
+#include "bpf.h"
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
-#include <linux/bpf.h>
 #include <linux/userfaultfd.h>
 
 #define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
@@ -212,11 +210,6 @@ TEST_F(owner, cgroup_kill_with_the_rights_of_then)
 
 /* Credentials */
 
-static int bpf(int cmd, union bpf_attr *attr)
-{
-	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-}
-
 /* Who sends packets: a program that enters each user into a map. */
 static int watch_senders(int *map)
 {
@@ -248,13 +241,7 @@ static int watch_senders(int *map)
 		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
 	};
 
-	attr = (union bpf_attr){
-		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
-		.insns = to_u64(insns),
-		.insn_cnt = ARRAY_SIZE(insns),
-		.license = to_u64("GPL"),
-	};
-	prog = bpf(BPF_PROG_LOAD, &attr);
+	prog = bpf_load(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns));
 	if (prog < 0)
 		return -1;
 	attr = (union bpf_attr){
