@@ -104,7 +104,7 @@ static struct ctx_user *ctx_id_look(struct ctx_id_block *block, unsigned int slo
 	return user && refcount_read(&user->ctx.ref) ? user : NULL;
 }
 
-/* With interrupts off, and each asked about up to 32 levels of user namespaces. */
+/* With interrupts off, and each asked about up to 33 levels of user namespaces. */
 #define CTX_ID_LOOKS	8
 
 /*

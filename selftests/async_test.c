@@ -165,10 +165,11 @@ TEST_F(async, each_file_once)
 
 TEST_F(async, takes_the_right_to_observe)
 {
-	int fd = ctx_restrict(self->ctx, RIGHTS_ALL & ~CTX_RIGHT_OBSERVE);
+	int fd = ctx_restrict(self->ctx, RIGHTS_ALL & ~CTX_RIGHT_OBSERVE), on = 1;
 
 	EXPECT_EQ(0, fcntl(fd, F_SETOWN, getpid()));
 	EXPECT_EQ(-EPERM, set_async(fd, true));
+	EXPECT_EQ(-EPERM, ctx_request(fd, FIOASYNC, &on));
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_ASYNC);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
 	EXPECT_EQ(0, signalled(self, NULL));

@@ -5,6 +5,7 @@
  */
 #include "ctx_test.h"
 
+#include <grp.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -207,6 +208,64 @@ TEST_F(bind, a_member_without_descriptors_sees_the_end)
 	wait_asleep(pid);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
 	EXPECT_EQ(0, reap(pid));
+}
+
+/* What sudo(8), sshd(8) and daemons do before they start what was asked for. */
+static void leave_all_behind(fixture_self(bind))
+{
+	if (fork())
+		_exit(0);
+	if (setsid() < 0 || fork())
+		_exit(0);
+	dup2(self->from[1], 0);
+	close_range(1, ~0U, 0);
+	if (clearenv() || chdir("/") || setgroups(0, NULL))
+		_exit(1);
+	become(self->user);
+}
+
+/* What this program does when it is the one that was started. */
+static void __attribute__((constructor)) started(void)
+{
+	struct ctx_event event;
+	__u64 ids[2];
+	int fd;
+
+	if (!getenv("CTX_TEST_AMBIENT"))
+		return;
+	fd = ctx_ambient(ctx_open(), 0);
+	ids[0] = ctx_id(fd);
+	/* Background has no number, and no end. */
+	if (write(0, ids, sizeof(*ids)) != sizeof(*ids) || !ids[0])
+		_exit(1);
+	ids[1] = read(fd, &event, sizeof(event)) == sizeof(event) ? event.cause : 0;
+	_exit(write(0, ids + 1, sizeof(*ids)) != sizeof(*ids));
+}
+
+/* A program of another user, session and parent, without descriptors or environment. */
+TEST_F(bind, a_program_that_was_left_nothing_else)
+{
+	static char * const argv[] = { "bind_test", NULL };
+	__u64 said = 0;
+	pid_t pid;
+
+	EXPECT_EQ(0, ctx_bind(self->ctx, self->outer));
+	pid = spawn();
+	if (!pid) {
+		if (!join(self->inner))
+			_exit(1);
+		leave_all_behind(self);
+		setenv("CTX_TEST_AMBIENT", "1", 1);
+		execve("/proc/self/exe", argv, environ);
+		_exit(99);
+	}
+	EXPECT_EQ(0, reap(pid));
+	close(self->from[1]);
+	ASSERT_EQ(sizeof(said), read(self->from[0], &said, sizeof(said)));
+	EXPECT_EQ(self->id, said);
+	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
+	ASSERT_EQ(sizeof(said), read(self->from[0], &said, sizeof(said)));
+	EXPECT_EQ(EIO, said);
 }
 
 /* Children, threads and other programs are where their process is. */

@@ -716,6 +716,55 @@ TEST_F(limits, every_owner_above_is_charged)
 	close(down[1]);
 }
 
+#define LEVELS	33	/* of user namespaces, more of which no kernel lets anybody nest */
+
+/* In a child: down to where there is no other level. Says how many it went. */
+static int nest_namespaces(void)
+{
+	int levels = 0;
+
+	while (!unshare(CLONE_NEWUSER)) {
+		if (!must(write_file("/proc/self/setgroups", "deny")) ||
+		    !must(map_ids(getpid(), "0 0 1")))
+			return -1;
+		levels++;
+	}
+	return must(errno == ENOSPC) ? levels : -1;
+}
+
+/* However deep: it is the bound of the list of those who are charged. */
+TEST_F(limits, the_owner_of_the_outermost_namespace_is_charged)
+{
+	pid_t pid;
+	int fd;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 2));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		become(0);
+		EXPECT_EQ(0, prctl(PR_SET_DUMPABLE, 1));
+		EXPECT_EQ(LEVELS - 1, nest_namespaces());
+		fd = ctx_derive(self->bg, 0);
+		EXPECT_LE(0, fd);
+		/* One's own number is found across all of them. */
+		close(ctx_open_id(self->bg, ctx_id(fd), 0));
+		EXPECT_EQ(0, ctx_err(fd));
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		EXPECT_TRUE(has_room_for(self->bg, 1));
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 1");
+	ASSERT_TRUE(hear(self->pair[0]));
+	expect_room(_metadata, self->bg, self->user, 1);
+	expect_room(_metadata, self->bg, self->other, 2);
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	expect_room(_metadata, self->bg, self->user, 2);
+}
+
 /* Links, watches, on-dones and bindings, of which there are so many together */
 
 #define BOUND	"/sys/fs/cgroup/ctx_limits_bound"

@@ -3,15 +3,13 @@
  * CTX_IOC_ON_DONE beyond its owner: what is written when he was killed, what is
  * killed with him, with whose rights, within which bounds, and who can hold up whom.
  */
-#include "ctx_test.h"
+#include "bpf.h"
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 
-#include <linux/bpf.h>
 #include <linux/userfaultfd.h>
 
 #define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
@@ -212,11 +210,6 @@ TEST_F(owner, cgroup_kill_with_the_rights_of_then)
 
 /* Credentials */
 
-static int bpf(int cmd, union bpf_attr *attr)
-{
-	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
-}
-
 /* Who sends packets: a program that enters each user into a map. */
 static int watch_senders(int *map)
 {
@@ -248,13 +241,7 @@ static int watch_senders(int *map)
 		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
 	};
 
-	attr = (union bpf_attr){
-		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
-		.insns = to_u64(insns),
-		.insn_cnt = ARRAY_SIZE(insns),
-		.license = to_u64("GPL"),
-	};
-	prog = bpf(BPF_PROG_LOAD, &attr);
+	prog = bpf_load(BPF_PROG_TYPE_RAW_TRACEPOINT, insns, ARRAY_SIZE(insns));
 	if (prog < 0)
 		return -1;
 	attr = (union bpf_attr){
@@ -592,6 +579,51 @@ TEST_F(owner, room_is_waited_for)
 	wait_state(pid, "DZ");
 	stall_end(&stall);
 	EXPECT_EQ(0, reap(pid));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(other);
+	close(ctx);
+}
+
+/* ... but not for ever, nor for what is held up: CTX_ROOM_WAIT ends this. */
+TEST_F(owner, room_is_waited_for_in_vain)
+{
+	int ctx = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, 0);
+	struct stall stall;
+	pid_t pid;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
+	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 8);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_EQ(-EDQUOT, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	/* Nobody else waits for it, and a kill ends it. */
+	pid = spawn();
+	if (!pid) {
+		become(self->user + 1);
+		EXPECT_EQ(0, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		ctx_watch(other, stall.pipe[0], EPOLLPRI, 0);
+		_exit(0);
+	}
+	wait_state(pid, "DZ");
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(KILLED, reap(pid));
+	stall_end(&stall);
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
 	close(other);

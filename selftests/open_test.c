@@ -3,12 +3,14 @@
  * Contexts by number: who finds which, and what he may do with it. Tests run one
  * after the other, so nothing else makes contexts meanwhile.
  */
-#include "ctx_test.h"
+#include "bpf.h"
 
 #include <sys/prctl.h>
-#include <sys/syscall.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
 
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 
 #define RIGHTS_OPENED	(CTX_RIGHT_CANCEL | CTX_RIGHT_DERIVE | CTX_RIGHT_OBSERVE)
 #define MANY		1000	/* blocks of numbers, and then some */
@@ -395,6 +397,77 @@ TEST_F(number, s7_listing_while_they_come_and_go)
 	}
 	EXPECT_EQ(0, ctx_next(self->bg, self->id));
 }
+
+/* Where what a system call returned is. */
+#ifdef __x86_64__
+#define RESULT	rax
+#elif defined(__i386__)
+#define RESULT	eax
+#endif
+
+#ifdef RESULT
+/* From here on whoever asks for the next is killed when his request has begun. */
+static int kill_who_looks(void)
+{
+	const struct bpf_insn insns[] = {
+		{ BPF_ALU64 | BPF_MOV | BPF_K, 1, 0, 0, SIGKILL },
+		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_send_signal },
+		{ BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0 },
+		{ BPF_JMP | BPF_EXIT, 0, 0, 0, 0 },
+	};
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.type = read_number("/sys/bus/event_source/devices/kprobe/type"),
+		.kprobe_func = to_u64("ctx_ioc_next"),
+	};
+	int prog = bpf_load(BPF_PROG_TYPE_KPROBE, insns, ARRAY_SIZE(insns));
+	int event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (prog < 0 || event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, prog))
+		return -1;
+	close(prog);
+	return event;
+}
+
+/* What the system call returned by which a killed process ends, which it never sees. */
+static long last_result(pid_t pid)
+{
+	struct user_regs_struct regs;
+	int status;
+
+	if (!must(waitpid(pid, &status, 0) == pid) ||
+	    !must(status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) ||
+	    !must(!ptrace(PTRACE_GETREGS, pid, NULL, &regs)) ||
+	    !must(!ptrace(PTRACE_CONT, pid, NULL, NULL)))
+		return 0;
+	return regs.RESULT;
+}
+
+/* However many there are to be passed by. */
+TEST_F(number, a_killed_one_looks_no_further)
+{
+	pid_t pid = spawn();
+	int event;
+
+	if (!pid) {
+		become(2001);
+		tell(self->pair[1]);
+		hear(self->pair[1]);
+		ctx_next(self->bg, 0);
+		_exit(0);
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT));
+	event = kill_who_looks();
+	if (event < 0)
+		SKIP(return, "no BPF for kprobes");
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(-EINTR, last_result(pid));
+	EXPECT_EQ(KILLED, reap(pid));
+	close(event);
+}
+
+#endif
 
 /* Whoever may not open them has no part in them for a moment, which a link would notice. */
 TEST_F(number, looking_for_others_does_not_stand_in_their_way)

@@ -16,6 +16,7 @@ result=$dir/result
 here=$(cd "$(dirname "$0")" && pwd)
 theirs=$here/host/timeout
 terminal=$here/lib/terminal
+export LOCPATH="$here/lib"	# where comma is
 interrupt=$(printf '\003') enter=$(printf '\r')
 number=0 failed=0
 mkfifo "$silence" "$result"
@@ -109,6 +110,21 @@ durations()
 	done
 }
 
+# With a decimal point anywhere, and with what the user's locale has instead.
+locales()
+{
+	for duration in 0,1 0,00001h .1 1e-1; do
+		shell 124 '' "LC_NUMERIC=comma \$command $duration cat \$silence"
+	done
+	shell 124 '' 'LC_NUMERIC=comma $command -k 0,1 0,1 cat $silence'
+	shell 0 '' 'LC_NUMERIC=comma $command 4,5 true'
+	for duration in 0,1,1 0.1,1 0,1.1 ','; do
+		shell 125 . "LC_NUMERIC=comma \$command $duration true"
+	done
+	try 125 . '0,1 true'
+	shell 125 . 'LC_NUMERIC=none $command 0,1 true'
+}
+
 options()
 {
 	try 0 '^-k$' '10 echo -k'
@@ -154,8 +170,11 @@ kill_after()
 	try 137 '' '-s URG -k .1 .1 cat $silence'
 	try 137 '' '-s CONT -k .1 .1 cat $silence'
 	passes TERM 137 "-k .1 1h $stubborn"
+	passes TERM 137 "-k .1 0 $stubborn"
 	# Of 0, there is no KILL.
 	try 0 '' '-k 0 10 true'
+	try 124 '' '--kill-after=0.0d .1 cat $silence'
+	try 7 '' '-k 0 0 sh -c "exit 7"'
 	try 124 '' '-k 0 .1 cat $silence'
 	try 124 '' '-v -k 0 -s URG .1 sh -c "until grep -q URG \$dir/output; do :; done; exit 9"'
 }
@@ -227,12 +246,28 @@ inherited()
 	shell 0 '^input$' 'echo input | $command 10 cat'
 }
 
+# What coreutils have since 9.6, and so not every timeout(1).
+short_forms()
+{
+	name=$1 command=$2
+	try 7 '' '-p 10 sh -c "exit 7"'
+	try 143 '' '-p .1 cat $silence'
+	try 130 '' '-ps INT .1 cat $silence'
+	try 137 '' '-p -k .1 -s 0 .1 cat $silence'
+	try 124 '' '-f .1 cat $silence'
+	try 143 '' '-fp .1 cat $silence'
+	try 125 . '-p'
+	try 125 . '-p x true'
+	try 127 . '-p 10 no-such-command'
+}
+
 # table NAME COMMAND
 table()
 {
 	name=$1 command=$2
 	statuses
 	durations
+	locales
 	options
 	signals
 	kill_after
@@ -243,7 +278,7 @@ table()
 	inherited
 }
 
-unset CTX_FD
+unset CTX_FD LC_ALL
 mkfifo "$dir/go"
 cd "$dir" || exit
 # The plan, which is to come first, is known at the end.
@@ -256,6 +291,12 @@ if [ -x "$theirs" ]; then
 	verdict $? "the same cases for both"
 else
 	echo "# no timeout(1) to compare with"
+fi
+short_forms "ctx run -t" "ctx run -t"
+if [ -x "$theirs" ] && "$theirs" --help | grep -q -e '-p, --preserve-status'; then
+	short_forms timeout "$theirs"
+else
+	echo "# no timeout(1) that has them"
 fi
 exec >&4 4>&-
 printf '%s\n' "TAP version 13" "1..$number"

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Contexts through io_uring, by its system calls alone: poll and read, how both are
- * ended, and that a ring keeps nothing alive once it is gone.
+ * ended, and that a ring keeps nothing alive once it is gone, with one exception.
  */
 #include "ctx_test.h"
 
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -346,6 +347,127 @@ TEST_F(uring, registered)
 	EXPECT_TRUE(is_done(seen, ECANCELED, EOWNERDEAD));
 	self->ctx = seen;
 	ASSERT_TRUE(ring_open(&self->ring));
+}
+
+#define DATA	(64 * 1024)
+
+/* A connection whose second end takes next to nothing, unless somebody reads there. */
+static bool open_connection(int *fds)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), small = 1, large = 64 * DATA;
+	socklen_t len = sizeof(address);
+
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (!must(!setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof(large))) ||
+	    !must(!setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small))) ||
+	    !must(!bind(listener, (void *)&address, sizeof(address))) ||
+	    !must(!listen(listener, 1)) ||
+	    !must(!getsockname(listener, (void *)&address, &len)) ||
+	    !must(!connect(fds[0], (void *)&address, len)))
+		return false;
+	fds[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	return must(fds[1] >= 0);
+}
+
+/* Without copying it: how much was sent, which the kernel needs until it has arrived. */
+static int send_zero_copy(struct ring *ring, int sock)
+{
+	static char data[DATA];
+	const struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_SEND_ZC,
+		.fd = sock,
+		.addr = to_u64(data),
+		.len = sizeof(data),
+	};
+
+	return submit(ring, &sqe) ? complete(ring, NULL) : -1;
+}
+
+/* What is on its way to @ends[1] holds a ring, which holds @ctx, which holds @ends[0]. */
+static bool close_circle(int ctx, int *ends)
+{
+	struct ring ring;
+	bool so;
+
+	so = ring_open(&ring) && open_connection(ends) &&
+	     must(send_zero_copy(&ring, ends[0]) == DATA) &&
+	     must(idle(&ring)) &&
+	     must(!syscall(__NR_io_uring_register, ring.fd, IORING_REGISTER_FILES, &ctx, 1)) &&
+	     must(ctx_on_done(ctx, ends[0], "x", 1) == 0);
+	close(ends[0]);
+	ring_close(&ring);
+	return so;
+}
+
+static bool has_zero_copy(fixture_self(uring))
+{
+	/* Not a socket, if it is known. */
+	return send_zero_copy(&self->ring, self->bg) != -EINVAL;
+}
+
+/* ... and so does whatever else was tied to it. */
+static bool ends(fixture_self(uring), __u64 id, long long users)
+{
+	int fd;
+
+	while ((fd = ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE)) >= 0) {
+		close(fd);
+		sched_yield();
+	}
+	while (read_number(REFCNT) != users)
+		sched_yield();
+	return must(fd == -ESRCH);
+}
+
+/*
+ * The one cycle that is not seen: here the context also holds the other end, so nobody
+ * can have the data any more. To cancel it by its number ends it.
+ */
+TEST_F(uring, zero_copy_data_keeps_it_until_it_is_cancelled)
+{
+	const long long users = read_number(REFCNT);
+	const int ctx = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	const __u64 id = ctx_id(ctx);
+	int way[2], fd;
+
+	if (!has_zero_copy(self))
+		SKIP(return, "no zero-copy sends");
+	ASSERT_TRUE(close_circle(ctx, way));
+	EXPECT_EQ(0, ctx_watch(ctx, way[1], POLLPRI, 0));
+	close(way[1]);
+	close(ctx);
+	fd = ctx_open_id(self->bg, id, CTX_RIGHT_CANCEL | CTX_RIGHT_OBSERVE);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(is_live(fd));
+	EXPECT_EQ(0, ctx_cancel(fd, 0));
+	close(fd);
+	EXPECT_TRUE(ends(self, id, users));
+}
+
+TEST_F(uring, zero_copy_data_keeps_it_until_it_has_arrived)
+{
+	const long long users = read_number(REFCNT);
+	const int ctx = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	const __u64 id = ctx_id(ctx);
+	static char data[DATA];
+	int way[2], fd;
+
+	if (!has_zero_copy(self))
+		SKIP(return, "no zero-copy sends");
+	ASSERT_TRUE(close_circle(ctx, way));
+	close(ctx);
+	fd = ctx_open_id(self->bg, id, CTX_RIGHT_OBSERVE);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(is_live(fd));
+	close(fd);
+	EXPECT_EQ(DATA, recv(way[1], data, sizeof(data), MSG_WAITALL));
+	EXPECT_TRUE(ends(self, id, users));
+	close(way[1]);
 }
 
 TEST_HARNESS_MAIN

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
+#include <locale.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -31,6 +32,22 @@ static double unit(const char *name)
 	return 0;
 }
 
+/* As the user's locale has numbers: with a decimal comma, perhaps. */
+static double parse_local(const char *text, char **end)
+{
+	locale_t locale = newlocale(LC_NUMERIC_MASK, "", 0), old;
+	double number;
+
+	/* Where there is no such locale it is as before. */
+	if (!locale)
+		return strtod(text, end);
+	old = uselocale(locale);
+	number = strtod(text, end);
+	uselocale(old);
+	freelocale(locale);
+	return number;
+}
+
 /*
  * A number and a unit to nanoseconds, rounded up so that nothing ends early;
  * what is too long becomes CTX_FOREVER. Returns -1 if @text is no duration.
@@ -41,6 +58,8 @@ int parse_duration(const char *text, int64_t *ns)
 	char *end;
 
 	number = strtod(text, &end);
+	if (!unit(end))
+		number = parse_local(text, &end);
 	if (end == text || isnan(number) || number < 0 || unit(end) == 0)
 		return -1;
 	scaled = number * unit(end);

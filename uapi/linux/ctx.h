@@ -55,7 +55,7 @@ extern "C" {
 #define CTX_RIGHT_CANCEL	0x01	/* CANCEL, LINK, WATCH; the last one closed cancels */
 #define CTX_RIGHT_DERIVE	0x02	/* DERIVE, WITH_VALUE, BIND */
 #define CTX_RIGHT_VALUE		0x04	/* VALUE */
-#define CTX_RIGHT_OBSERVE	0x08	/* poll, read, INFO, ON_DONE; to be linked to */
+#define CTX_RIGHT_OBSERVE	0x08	/* poll, read, O_ASYNC, INFO, ON_DONE; be linked to */
 
 /* The longest cause: any errno number up to this one. */
 #define CTX_CAUSE_MAX		4095
@@ -407,6 +407,10 @@ struct ctx_ioc_bind {
  *
  * read(2) blocks until then, or gives EAGAIN with O_NONBLOCK; EINVAL for less
  * room than this structure takes; EPERM without CTX_RIGHT_OBSERVE.
+ *
+ * With O_ASYNC, F_SETOWN and F_SETSIG of fcntl(2) a signal is sent then, once; at once,
+ * if the context is done when O_ASYNC is set. To set that without CTX_RIGHT_OBSERVE
+ * gives EPERM.
  */
 struct ctx_event {
 	__u64 id;
