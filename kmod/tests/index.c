@@ -943,7 +943,7 @@ static void s9_two_make_an_index_at_once(struct kunit *test)
 	int round, bad = 0;
 
 	ct_partner_start(test, &partner, three_below_fn);
-	for (round = 0; round < ct_rounds / 2; round++) {
+	for (round = 0; round < DIV_ROUND_UP(ct_rounds, 50); round++) {
 		chain_make(test, node, 0, 4, 0);
 		other = round % 2 ? ctx_get(node[3]) :
 				    ct_value(test, node[2], &keys[3], as_value(4));
