@@ -435,6 +435,30 @@ static void device_context_knows_who_unbound(struct kunit *test)
 	gadget_gone(test, gadget);
 }
 
+#ifdef CTX_BUS_IS_LOOKED_UP
+/* One that is not registered. */
+static void device_whose_bus_takes_no_notifier_gets_none(struct kunit *test)
+{
+	static struct bus_type bus = { .name = "ctx_kunit_unknown" };
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct gadget *gadget = gadget_new(test, v, 0);
+	int i;
+
+	gadget->dev.bus = &bus;
+	gadget->dev.driver = &gadget_driver;
+	device_initialize(&gadget->dev);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, PTR_ERR(devm_ctx_with_cancel(&gadget->dev, v)), -EINVAL);
+	ctx_put(v);
+	/* Nothing was left to the device. */
+	ct_token_gone(test, &token);
+	gadget->dev.driver = NULL;
+	put_device(&gadget->dev);
+	ct_wait_for(test, &gadget->freed);
+}
+#endif
+
 #ifdef CONFIG_FAULT_INJECTION
 /* On a bus of which no other device has one: what is left of nth. */
 static unsigned int device_context_failing(struct kunit *test, struct ctx *parent,
@@ -485,6 +509,9 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_context_keeps_an_earlier_cause),
 	KUNIT_CASE(device_without_a_bus_ends_them_when_it_goes),
 	KUNIT_CASE(device_context_knows_who_unbound),
+#ifdef CTX_BUS_IS_LOOKED_UP
+	KUNIT_CASE(device_whose_bus_takes_no_notifier_gets_none),
+#endif
 #ifdef CONFIG_FAULT_INJECTION
 	KUNIT_CASE(device_context_without_memory_is_enomem),
 #endif
