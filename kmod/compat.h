@@ -8,6 +8,11 @@
 #include <linux/magic.h>
 #include <linux/version.h>
 
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+/* That a bus is not registered is an error; before, it is a crash. */
+#define CTX_BUS_IS_LOOKED_UP
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define eventfd_signal(eventfd)	eventfd_signal(eventfd, 1)
 #endif

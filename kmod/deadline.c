@@ -107,6 +107,8 @@ ktime_t ctx_effective_deadline(const struct ctx_scope *scope)
  * The earliest deadline of @ctx and what is above it (S8). It stays the same
  * when @ctx is done.
  *
+ * Ordering: none. That the time has passed does not mean that @ctx is seen done: ctx_err() does.
+ *
  * Context: Any but NMI (S18).
  * Return: whether there is one; @deadline is untouched otherwise.
  */

@@ -101,6 +101,8 @@ static bool ctx_write_path(const struct ctx *ctx, ktime_t now, size_t len, char 
  * the time left, rounded to the millisecond, or with "-" the time overdue. Takes
  * time in proportion to the depth (S17).
  *
+ * Ordering: none. That time is overdue there does not mean that @ctx is seen done.
+ *
  * Context: Any but NMI (S18).
  * Return: as snprintf(): the length of the whole path without the NUL, also when
  * there is less room; -EINVAL if @ctx is NULL or an ERR_PTR.

@@ -21,6 +21,8 @@
  * dies, since closing the descriptor cancels it. The reference does not keep that
  * from happening. The descriptor may be closed, or mean something else, at once.
  *
+ * Ordering: the context is seen as it was given its descriptor. Nothing else is ordered by this.
+ *
  * Context: Process, on behalf of the task whose descriptor it is; may sleep (S18).
  * Return: the context, with a reference for the caller; ctx_background() if the
  * descriptor is that; ERR_PTR(-EBADF) if it is not open, ERR_PTR(-EINVAL) if it is
@@ -144,6 +146,9 @@ static int ctx_install_owner(struct ctx *ctx, u32 rights, u32 flags)
  * Whoever gets the descriptor may pass it on, and keep the context for as long as he
  * likes, with all that is above it. So the release function of a value above must not
  * be in a module that can go away before.
+ *
+ * Ordering: as with fd_install(): whoever gets at the context by the descriptor sees it as it
+ * is here. What else was written before is ordered by how he comes to know the number.
  *
  * Context: Process; sleeps (S18).
  * Return: the new descriptor, which is open from here on: whoever fails after this

@@ -196,6 +196,8 @@ static bool ctx_group_is_inside(const struct ctx_group *group)
  * The group has a child context of @parent, which all its threads are given. It is
  * given back with ctx_group_put().
  *
+ * Ordering: as with ctx_with_cancel().
+ *
  * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the group, without threads and without a limit; an ERR_PTR @parent;
  * ERR_PTR(-EINVAL) for a NULL @parent; ERR_PTR(-ENOMEM).
@@ -228,6 +230,8 @@ EXPORT_SYMBOL_GPL(ctx_group_create);
  *
  * Cancelling it tells all threads of the group to stop.
  *
+ * Ordering: none is needed, as it is constant.
+ *
  * Context: Any.
  * Return: the context, which is there for as long as the group is, and in its
  * threads: who keeps it for longer takes a reference.
@@ -245,6 +249,9 @@ EXPORT_SYMBOL_GPL(ctx_group_ctx);
  *
  * A higher limit lets those go on who wait in ctx_group_run(). A lower one ends
  * nobody: until enough have returned, no other begins.
+ *
+ * Ordering: what was written before is visible to the functions that there is room for
+ * by this.
  *
  * Context: Process; under spinlocks too.
  */

@@ -83,7 +83,13 @@ static int __init ctx_init(void)
 	}
 	return 0;
 }
-module_init(ctx_init);
+
+/*
+ * Built in: before the drivers, whatever they are linked as, and after the misc devices,
+ * which begin at the level before and are linked later than this. In a module it is
+ * module_init().
+ */
+fs_initcall(ctx_init);
 
 static void __exit ctx_exit(void)
 {

@@ -290,6 +290,8 @@ int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *sourc
  * happened. A source that never fires costs nothing. For each that was attached call
  * ctx_source_detach() once, whether it fired or not, and however @ctx ended.
  *
+ * Ordering: on -ENOENT as with ctx_err(); otherwise none: what publishes is ctx_source_fire().
+ *
  * Context: Any but NMI, under spinlocks and with interrupts off too (S18).
  * Return: 0; -ENOENT if @ctx is done already; -EINVAL for a root, a value or
  * without-cancel context, which have nothing of their own to cancel, for NULL, an

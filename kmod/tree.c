@@ -43,6 +43,8 @@ struct ctx_scope ctx_roots[] = {
  * Static, never done, without deadline or value. ctx_get(), ctx_put() and every
  * cancel do nothing on it (S1).
  *
+ * Ordering: none is needed, as it is constant.
+ *
  * Context: Any.
  * Return: the context; never an error.
  */
@@ -57,6 +59,8 @@ EXPORT_SYMBOL_GPL(ctx_background);
  *
  * As ctx_background(), but another one, so that it can be searched for (S1).
  *
+ * Ordering: none is needed, as it is constant.
+ *
  * Context: Any.
  * Return: the context; never an error.
  */
@@ -70,6 +74,8 @@ EXPORT_SYMBOL_GPL(ctx_todo);
  * ctx_get - take a reference
  * @ctx: the context, on which the caller holds a reference, or one that is kept
  *	alive by another that he holds; NULL and ERR_PTR are ignored
+ *
+ * Ordering: none, as with refcount_inc().
  *
  * Context: Any but NMI (S18).
  * Return: @ctx.
@@ -235,6 +241,8 @@ void ctx_without_start(struct ctx *ctx, struct ctx *parent, u8 kind)
  * @gfp: how to allocate
  *
  * It is never done, has no deadline and no cause, even if @parent is done (S14).
+ *
+ * Ordering: none: it is never done, so that nothing is published by that.
  *
  * Context: Any that @gfp allows; on PREEMPT_RT not in atomic context (S18).
  * Return: the context, with one reference for the caller; ERR_PTR(-EINVAL) for

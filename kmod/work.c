@@ -47,6 +47,9 @@ static void ctx_work_hurry(struct ctx *ctx, struct ctx_callback *cb)
  *
  * Not to be called.
  *
+ * Ordering: what was written before the item was queued is visible to its function, as with
+ * queue_work().
+ *
  * Context: A workqueue.
  */
 void __ctx_work_run(struct work_struct *inner)
@@ -71,6 +74,8 @@ EXPORT_SYMBOL_GPL(__ctx_work_run);
  * @work: its own part of it
  * @ctx: as with ctx_work_init()
  * @fn: as with ctx_work_init()
+ *
+ * Ordering: as with ctx_work_init().
  *
  * Context: Any.
  */
@@ -188,6 +193,8 @@ static __always_inline int ctx_work_start(struct workqueue_struct *wq, struct ct
  * put on its queue, and is over when its turn comes. After ctx_cancel_sync() it is there:
  * flushing or destroying the queue waits for it then. Otherwise as
  * ctx_work_queue().
+ *
+ * Ordering: as with ctx_work_queue().
  *
  * Context: Any but NMI, under spinlocks and with interrupts off too.
  * Return: as ctx_work_queue().

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* S2, S6, S14: what a derivation returns, and how it is related to its parent. */
+#include <linux/init.h>
 #include <linux/slab.h>
 
 #include "test.h"
@@ -278,6 +279,30 @@ static void s14_what_is_derived_from_it_starts_afresh(struct kunit *test)
 	ctx_put(p);
 }
 
+#ifndef MODULE
+static int cause_seen_early;
+
+/* As a driver that is built in, and begins before all those that do with module_init(). */
+static int __init derive_early(void)
+{
+	struct ctx *c = ctx_with_timeout(ctx_background(), ktime_set(3600, 0), GFP_KERNEL);
+	struct ctx *child = ctx_with_cancel(c, GFP_KERNEL);
+
+	ctx_cancel_cause(c, -EIO);
+	if (!IS_ERR(child))
+		cause_seen_early = ctx_cause(child);
+	ctx_put(child);
+	ctx_put(c);
+	return 0;
+}
+fs_initcall_sync(derive_early);
+
+static void s2_drivers_that_are_built_in_may_derive(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, cause_seen_early, -EIO);
+}
+#endif
+
 static struct kunit_case derive_cases[] = {
 	KUNIT_CASE(s2_null_parent_is_einval),
 	KUNIT_CASE(s2_error_parent_is_handed_back),
@@ -292,6 +317,9 @@ static struct kunit_case derive_cases[] = {
 	KUNIT_CASE(s6_a_done_parent_wins_over_a_passed_deadline),
 	KUNIT_CASE(s14_without_cancel_keeps_the_values_and_nothing_else),
 	KUNIT_CASE(s14_what_is_derived_from_it_starts_afresh),
+#ifndef MODULE
+	KUNIT_CASE(s2_drivers_that_are_built_in_may_derive),
+#endif
 	{ }
 };
 

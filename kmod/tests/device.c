@@ -8,12 +8,15 @@
 
 enum { PER_DEVICE = 3 };
 
+struct deriver;
+
 struct gadget {
 	struct device dev;
 	struct kunit *test;
 	struct ctx *parent;
 	struct ctx *ctx[PER_DEVICE];	/* each with a reference of the test's */
 	struct ctx_thread *thread;	/* stalled, until its context is done */
+	struct deriver *deriver;	/* at work from probe to remove */
 	int contexts;			/* how many to make */
 	int ret;			/* what probe returns */
 	int probes;
@@ -29,6 +32,51 @@ struct gadget {
 static struct gadget *gadget_of(struct device *dev)
 {
 	return container_of(dev, struct gadget, dev);
+}
+
+#define DERIVED	16
+
+/* A thread of the driver's, which derives contexts for its device. */
+struct deriver {
+	struct ct_partner partner;
+	struct kunit *test;
+	struct gadget *gadget;
+	bool waits;			/* with the second half until the first context is done */
+	struct completion half;
+	struct ctx *ctx[DERIVED];	/* each with a reference of the test's */
+	int live;			/* of them, in remove */
+	int failed;
+};
+
+static int deriver_fn(void *arg)
+{
+	struct deriver *deriver = arg;
+	struct gadget *gadget = deriver->gadget;
+	int i;
+
+	for (i = 0; i < DERIVED; i++) {
+		struct ctx *ctx = devm_ctx_with_cancel(&gadget->dev, gadget->parent);
+
+		deriver->ctx[i] = ctx_get(ctx);
+		deriver->failed += IS_ERR(ctx);
+		if (i != DERIVED / 2)
+			continue;
+		complete(&deriver->half);
+		if (deriver->waits)
+			ctx_wait(gadget->ctx[0]);
+	}
+	return 0;
+}
+
+/* In remove: nobody derives any after that, as the device's resources go. */
+static void deriver_end(struct deriver *deriver)
+{
+	int i;
+
+	ct_partner_wait(deriver->test, &deriver->partner);
+	deriver->live = 0;
+	for (i = 0; i < DERIVED; i++)
+		deriver->live += !ctx_err(deriver->ctx[i]);
 }
 
 static int stalled_fn(struct ctx *ctx, void *data)
@@ -61,6 +109,8 @@ static int gadget_probe(struct device *dev)
 		return devm_add_action(dev, unwind, gadget) ?: gadget->ret;
 	if (gadget->contexts)
 		gadget->thread = ctx_thread_run(gadget->ctx[0], stalled_fn, NULL, "gadget");
+	if (gadget->deriver)
+		ct_partner_go(&gadget->deriver->partner, gadget->deriver);
 	return PTR_ERR_OR_ZERO(gadget->thread);
 }
 
@@ -72,6 +122,8 @@ static void gadget_remove(struct device *dev)
 	gadget->removes++;
 	if (!gadget->contexts)
 		return;
+	if (gadget->deriver)
+		deriver_end(gadget->deriver);
 	late = devm_ctx_with_cancel(dev, ctx_background());
 	gadget->late = IS_ERR(late) ? 0 : ctx_err(late);
 	gadget->err = ctx_err(gadget->ctx[0]);
@@ -230,6 +282,60 @@ static void device_being_unbound_gets_none_that_live(struct kunit *test)
 	gadget_gone(test, gadget);
 }
 
+static void derived_are_done(struct kunit *test, struct deriver *deriver)
+{
+	int i;
+
+	KUNIT_EXPECT_EQ(test, deriver->failed, 0);
+	KUNIT_EXPECT_EQ(test, deriver->live, 0);
+	for (i = 0; i < DERIVED; i++) {
+		ct_expect_done(test, deriver->ctx[i], -ECANCELED, -ENODEV);
+		ctx_put(deriver->ctx[i]);
+	}
+}
+
+/*
+ * Whatever is derived while it is bound, unbound and bound again is done in remove(), with
+ * that as the cause. Every second time half of it for certain comes once that has begun.
+ */
+static void device_is_unbound_while_contexts_are_derived(struct kunit *test)
+{
+	struct deriver *deriver = kunit_kzalloc(test, sizeof(*deriver), GFP_KERNEL);
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct ctx *p = ct_cancel(test, v);
+	struct gadget *gadget = gadget_new(test, p, 1);
+	int round, rounds = ct_times(500);
+
+	KUNIT_ASSERT_NOT_NULL(test, deriver);
+	ctx_put(v);
+	gadget_add(test, gadget, 0);
+	device_release_driver(&gadget->dev);
+	deriver->test = test;
+	deriver->gadget = gadget;
+	gadget->deriver = deriver;
+	ct_partner_start(test, &deriver->partner, deriver_fn);
+	for (round = 0; round < rounds; round++) {
+		deriver->waits = round & 1;
+		init_completion(&deriver->half);
+		KUNIT_ASSERT_EQ(test, device_attach(&gadget->dev), 1);
+		ct_wait_for(test, &deriver->half);
+		if (!deriver->waits)
+			ct_busy_ns(round % 64 * 100);
+		device_release_driver(&gadget->dev);
+		KUNIT_EXPECT_EQ(test, gadget->cause, -ENODEV);
+		KUNIT_EXPECT_EQ(test, gadget->joined, -ECANCELED);
+		derived_are_done(test, deriver);
+	}
+	ct_partner_stop(test, &deriver->partner);
+	KUNIT_EXPECT_EQ(test, gadget->probes, rounds + 1);
+	KUNIT_EXPECT_EQ(test, gadget->removes, rounds + 1);
+	ct_expect_live(test, p);
+	gadget_gone(test, gadget);
+	ctx_put(p);
+	ct_token_gone(test, &token);
+}
+
 /* Only devres has a reference, and gives it back. */
 static void device_contexts_are_put_with_its_resources(struct kunit *test)
 {
@@ -329,6 +435,30 @@ static void device_context_knows_who_unbound(struct kunit *test)
 	gadget_gone(test, gadget);
 }
 
+#ifdef CTX_BUS_IS_LOOKED_UP
+/* One that is not registered. */
+static void device_whose_bus_takes_no_notifier_gets_none(struct kunit *test)
+{
+	static struct bus_type bus = { .name = "ctx_kunit_unknown" };
+	struct ct_token token;
+	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+	struct gadget *gadget = gadget_new(test, v, 0);
+	int i;
+
+	gadget->dev.bus = &bus;
+	gadget->dev.driver = &gadget_driver;
+	device_initialize(&gadget->dev);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, PTR_ERR(devm_ctx_with_cancel(&gadget->dev, v)), -EINVAL);
+	ctx_put(v);
+	/* Nothing was left to the device. */
+	ct_token_gone(test, &token);
+	gadget->dev.driver = NULL;
+	put_device(&gadget->dev);
+	ct_wait_for(test, &gadget->freed);
+}
+#endif
+
 #ifdef CONFIG_FAULT_INJECTION
 /* On a bus of which no other device has one: what is left of nth. */
 static unsigned int device_context_failing(struct kunit *test, struct ctx *parent,
@@ -373,11 +503,15 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(device_arguments_are_checked),
 	KUNIT_CASE(device_unbinding_ends_its_contexts_before_remove),
 	KUNIT_CASE(device_being_unbound_gets_none_that_live),
+	KUNIT_CASE_SLOW(device_is_unbound_while_contexts_are_derived),
 	KUNIT_CASE(device_contexts_are_put_with_its_resources),
 	KUNIT_CASE(device_probe_that_fails_ends_them),
 	KUNIT_CASE(device_context_keeps_an_earlier_cause),
 	KUNIT_CASE(device_without_a_bus_ends_them_when_it_goes),
 	KUNIT_CASE(device_context_knows_who_unbound),
+#ifdef CTX_BUS_IS_LOOKED_UP
+	KUNIT_CASE(device_whose_bus_takes_no_notifier_gets_none),
+#endif
 #ifdef CONFIG_FAULT_INJECTION
 	KUNIT_CASE(device_context_without_memory_is_enomem),
 #endif

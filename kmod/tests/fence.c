@@ -409,6 +409,50 @@ static void s15_signalled_while_it_is_attached(struct kunit *test)
 	ct_partner_stop(test, &partner);
 }
 
+static void fence_detached_in(struct kunit *test, enum ct_where where, int when, bool last)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct fence *fence = fence_new(test);
+	DECLARE_COMPLETION_ONSTACK(freed);
+	struct ctx_source source;
+	bool kept;
+
+	fence->freed = &freed;
+	KUNIT_ASSERT_EQ(test, watch(c, fence, &source), 0);
+	if (when == 1) {
+		fence_signal(fence);
+		ct_wait_done(test, c, -ECANCELED);
+	}
+	if (last)
+		fence_put(fence);
+	kept = ct_detach_in(test, where, &source, when == 2 ? fence_signal : NULL, fence);
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+	if (when < 2)
+		KUNIT_EXPECT_EQ(test, kept, when == 0);
+	KUNIT_EXPECT_EQ(test, completion_done(&freed), last);
+	if (!last) {
+		fence_signal(fence);
+		ctx_barrier();
+		KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+		KUNIT_EXPECT_EQ(test, fence_refs(fence), 1U);
+		fence_put(fence);
+	}
+	ctx_put(c);
+}
+
+/* Before it is signalled, long after that, and right after it; also with the last reference. */
+static void s18_may_be_detached_in_interrupts(struct kunit *test)
+{
+	int where, when;
+
+	for (where = CT_HARDIRQ; where <= CT_SOFTIRQ; where++) {
+		for (when = 0; when < 3; when++) {
+			fence_detached_in(test, where, when, false);
+			fence_detached_in(test, where, when, true);
+		}
+	}
+}
+
 /* The source's reference is the last, and the source is part of what is freed. */
 static void s15_a_source_may_be_part_of_its_fence(struct kunit *test)
 {
@@ -429,6 +473,7 @@ static struct kunit_case fence_cases[] = {
 	KUNIT_CASE(s15_a_fence_that_is_never_signalled),
 	KUNIT_CASE(s15_everybody_may_put_what_he_has),
 	KUNIT_CASE(s15_a_source_may_be_part_of_its_fence),
+	KUNIT_CASE(s18_may_be_detached_in_interrupts),
 	KUNIT_CASE(s15_bad_arguments_are_refused),
 	KUNIT_CASE(s15_many_to_many),
 	KUNIT_CASE(s15_a_chain_of_a_thousand_does_not_recurse),

@@ -229,6 +229,39 @@ void ct_in_softirq(void (*fn)(void *arg), void *arg)
 	call_in_timer(fn, arg, HRTIMER_MODE_REL_SOFT);
 }
 
+struct irq_detach {
+	struct ctx_source *source;
+	void (*first)(void *arg);
+	void *arg;
+	bool kept;
+	bool irqs;	/* are as they were */
+};
+
+static void irq_detach_fn(void *arg)
+{
+	struct irq_detach *detach = arg;
+	bool off = irqs_disabled();
+
+	if (detach->first)
+		detach->first(detach->arg);
+	detach->kept = ctx_source_detach(detach->source);
+	detach->irqs = irqs_disabled() == off;
+	memset(detach->source, 0x6b, sizeof(*detach->source));
+}
+
+bool ct_detach_in(struct kunit *test, enum ct_where where, struct ctx_source *source,
+		  void (*first)(void *arg), void *arg)
+{
+	struct irq_detach detach = { .source = source, .first = first, .arg = arg };
+
+	if (where == CT_SOFTIRQ)
+		ct_in_softirq(irq_detach_fn, &detach);
+	else
+		ct_in_handler(irq_detach_fn, &detach);
+	KUNIT_EXPECT_TRUE(test, detach.irqs);
+	return detach.kept;
+}
+
 void ct_probe_init(struct ct_probe *probe)
 {
 	memset(probe, 0, sizeof(*probe));

@@ -475,6 +475,45 @@ static void s15_detached_while_the_file_is_asked(struct kunit *test)
 	}
 }
 
+static void file_detached_in(struct kunit *test, enum ct_where where, int when)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ctx_source source;
+	struct pollee pollee;
+	bool kept;
+
+	pollee_open(test, &pollee, 2);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	if (when == 1) {
+		pollee_end(&pollee);
+		ct_wait_done(test, c, -ECANCELED);
+	} else if (when == 3) {
+		pollee.blocks = true;
+		pollee_end(&pollee);
+		ct_wait_for(test, &pollee.entered);
+	}
+	kept = ct_detach_in(test, where, &source, when == 2 ? pollee_end : NULL, &pollee);
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+	if (when != 2)
+		KUNIT_EXPECT_EQ(test, kept, when != 1);
+	complete(&pollee.answer);
+	ctx_barrier();
+	KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+	KUNIT_EXPECT_EQ(test, (long)file_count(pollee.file), 1L);
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
+/* Before it is ready, long after that, right after it, and while it is asked. */
+static void s18_may_be_detached_in_interrupts(struct kunit *test)
+{
+	int where, when;
+
+	for (where = CT_HARDIRQ; where <= CT_SOFTIRQ; where++)
+		for (when = 0; when < 4; when++)
+			file_detached_in(test, where, when);
+}
+
 /* It was not ready when it was asked, but is by the time that this is known. */
 static void s15_woken_while_the_file_is_asked(struct kunit *test)
 {
@@ -588,7 +627,7 @@ static void s15_a_contexts_file_is_a_link(struct kunit *test)
 {
 	int done;
 
-	for (done = 0; done < 3; done++) {
+	for (done = 0; done < 5; done++) {
 		struct ctx *other = ct_cancel(test, ctx_background());
 		struct ctx *c = ct_cancel(test, ctx_background());
 		struct file *file = open_ctx(test, other, CTX_RIGHT_OBSERVE);
@@ -599,8 +638,11 @@ static void s15_a_contexts_file_is_a_link(struct kunit *test)
 			ctx_cancel_cause(other, -EPERM);
 		KUNIT_EXPECT_EQ(test, ctx_cancel_on_file(c, file, EPOLLIN, -EIO, &source), 0);
 		fput(file);
-		if (done == 2) {
-			KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+		if (done >= 2) {
+			KUNIT_EXPECT_TRUE(test, done == 2 ? ctx_source_detach(&source) :
+					  ct_detach_in(test, done == 3 ? CT_HARDIRQ : CT_SOFTIRQ,
+						       &source, NULL, NULL));
+			source.ctx = NULL;
 			ctx_cancel_cause(other, -EPERM);
 			ct_expect_live(test, c);
 		} else {
@@ -725,6 +767,7 @@ static struct kunit_case poll_cases[] = {
 	KUNIT_CASE(s15_a_wait_queue_that_is_freed),
 	KUNIT_CASE(s15_a_wait_queue_that_is_freed_meanwhile),
 	KUNIT_CASE(s15_detached_while_the_file_is_asked),
+	KUNIT_CASE(s18_may_be_detached_in_interrupts),
 	KUNIT_CASE(s15_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_ready_and_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_detached_while_it_is_queued),

@@ -541,34 +541,28 @@ static void s15_may_be_detached_by_a_callback_of_its_context(struct kunit *test)
 	}
 }
 
-static void detach_fn(void *arg)
+/* Before it has fired, long after that, and right after it. */
+static void s18_may_be_detached_in_interrupts(struct kunit *test)
 {
-	struct detacher *detacher = arg;
+	int where, when;
 
-	detacher->kept = ctx_source_detach(&detacher->thing->source);
-}
-
-static void s15_may_be_detached_in_interrupts(struct kunit *test)
-{
-	int soft, fires;
-
-	for (soft = 0; soft < 2; soft++) {
-		for (fires = 0; fires < 2; fires++) {
+	for (where = CT_HARDIRQ; where <= CT_SOFTIRQ; where++) {
+		for (when = 0; when < 3; when++) {
 			struct ctx *c = ct_cancel(test, ctx_background());
 			struct thing thing;
-			struct detacher detacher = { .thing = &thing };
+			bool kept;
 
 			thing_attach(test, &thing, c);
-			if (fires) {
+			if (when == 1) {
 				thing_end(&thing);
 				ct_wait_done(test, c, -ECANCELED);
 			}
-			if (soft)
-				ct_in_softirq(detach_fn, &detacher);
-			else
-				ct_in_handler(detach_fn, &detacher);
-			KUNIT_EXPECT_EQ(test, detacher.kept, !fires);
-			KUNIT_EXPECT_EQ(test, ctx_cause(c), fires ? -EIO : 0);
+			kept = ct_detach_in(test, where, &thing.source,
+					    when == 2 ? thing_end : NULL, &thing);
+			KUNIT_EXPECT_EQ(test, ctx_cause(c), kept ? 0 : -EIO);
+			if (when < 2)
+				KUNIT_EXPECT_EQ(test, kept, when == 0);
+			KUNIT_EXPECT_EQ(test, thing.detached, 1);
 			ctx_put(c);
 		}
 	}
@@ -681,7 +675,7 @@ static struct kunit_case source_cases[] = {
 	KUNIT_CASE(s15_the_context_ends_otherwise),
 	KUNIT_CASE(s15_may_be_detached_after_the_last_put),
 	KUNIT_CASE(s15_may_be_detached_by_a_callback_of_its_context),
-	KUNIT_CASE(s15_may_be_detached_in_interrupts),
+	KUNIT_CASE(s18_may_be_detached_in_interrupts),
 	KUNIT_CASE_SLOW(s15_fired_while_it_is_detached),
 	KUNIT_CASE_SLOW(s15_fired_while_the_context_is_cancelled),
 	KUNIT_CASE(s15_storage_can_be_used_again),

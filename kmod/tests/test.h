@@ -157,6 +157,13 @@ void ct_in_hardirq(void (*fn)(void *arg), void *arg);
 void ct_in_handler(void (*fn)(void *arg), void *arg);
 void ct_in_softirq(void (*fn)(void *arg), void *arg);
 
+/*
+ * Detaches @source in a handler or a soft interrupt, after first(arg) unless @first is
+ * NULL. The storage is overwritten afterwards. Returns what ctx_source_detach() does.
+ */
+bool ct_detach_in(struct kunit *test, enum ct_where where, struct ctx_source *source,
+		  void (*first)(void *arg), void *arg);
+
 /* A callback that remembers how it was called. */
 struct ct_probe {
 	struct ctx_callback cb;

@@ -227,6 +227,74 @@ static void work_that_waits_its_turn_is_not_started_when_done(struct kunit *test
 	ctx_put(c);
 }
 
+struct irq_queuer {
+	struct job *job;
+	struct ctx *ctx;	/* cancelled in the end */
+	int first, again;
+	bool cancelled, twice;
+	int anew, late;
+	bool irqs;		/* are as they were */
+};
+
+static void queue_in_irq(void *arg)
+{
+	struct irq_queuer *queuer = arg;
+	struct job *job = queuer->job;
+	bool off = irqs_disabled();
+
+	queuer->first = queue(job, false);
+	queuer->again = queue(job, false);
+	queuer->cancelled = ctx_work_cancel(&job->work);
+	queuer->twice = ctx_work_cancel(&job->work);
+	queuer->anew = queue(job, false);
+	if (queuer->ctx)
+		ctx_cancel(queuer->ctx);
+	queuer->late = queue(job, false);
+	queuer->irqs = irqs_disabled() == off;
+}
+
+/* Its worker is busy meanwhile, so that it is certain what is queued. */
+static void s18_work_may_be_queued_in_interrupts(struct kunit *test)
+{
+	int how;
+
+	for (how = 0; how < 4; how++) {
+		struct job *blocker = job_new(test, ctx_background(), gated_fn);
+		struct ct_token token;
+		struct ctx *v = ct_token_ctx(test, &token, ctx_background());
+		struct ctx *c = ct_cancel(test, v);
+		struct job *job = job_new(test, c, note_fn);
+		struct irq_queuer queuer = { .job = job, .ctx = how & 1 ? c : NULL };
+
+		ctx_work_on_drop(&job->work, dropped_fn);
+		job->wq = busy_queue(test, blocker);
+		if (how & 2)
+			ct_in_softirq(queue_in_irq, &queuer);
+		else
+			ct_in_hardirq(queue_in_irq, &queuer);
+		KUNIT_EXPECT_EQ(test, queuer.first, 1);
+		KUNIT_EXPECT_EQ(test, queuer.again, 0);
+		KUNIT_EXPECT_TRUE(test, queuer.cancelled);
+		KUNIT_EXPECT_FALSE(test, queuer.twice);
+		KUNIT_EXPECT_EQ(test, queuer.anew, 1);
+		KUNIT_EXPECT_EQ(test, queuer.late, how & 1 ? -ECANCELED : 0);
+		KUNIT_EXPECT_TRUE(test, queuer.irqs);
+		/* Only the item has them now. */
+		ctx_put(v);
+		ctx_put(c);
+		KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+		complete(&blocker->go);
+		ct_wait_for(test, &job->ended);
+		destroy_workqueue(job->wq);
+		ct_token_gone(test, &token);
+		KUNIT_EXPECT_EQ(test, atomic_read(&job->runs), how & 1 ? 0 : 1);
+		KUNIT_EXPECT_EQ(test, atomic_read(&job->drops), how & 1 ? 1 : 0);
+		KUNIT_EXPECT_EQ(test, (int)job->where, (int)CT_WORKER);
+		kfree(job);
+		kfree(blocker);
+	}
+}
+
 static void cancel_in_irq(void *ctx)
 {
 	ctx_cancel(ctx);
@@ -569,6 +637,7 @@ static struct kunit_case work_cases[] = {
 	KUNIT_CASE(work_of_a_done_context_is_not_queued),
 	KUNIT_CASE(work_is_queued_once),
 	KUNIT_CASE(work_that_waits_its_turn_is_not_started_when_done),
+	KUNIT_CASE(s18_work_may_be_queued_in_interrupts),
 	KUNIT_CASE(work_that_waits_for_its_time_ends_with_its_context),
 	KUNIT_CASE(work_holds_its_context_while_it_is_queued),
 	KUNIT_CASE(only_cancel_sync_waits_for_the_function),

@@ -730,6 +730,8 @@ bool ctx_work_cancel_sync(struct ctx_work *work);
  *
  * A macro, so that lockdep can tell one kind of item from another.
  *
+ * Ordering: none, as with INIT_WORK(): others are told of the item in a way that orders.
+ *
  * Context: Any.
  */
 #define ctx_work_init(item, context, func)					\
@@ -747,6 +749,8 @@ do {										\
  *	one that was queued comes and its context is done; may sleep, and free it
  *
  * For items that nobody remembers once they are queued: those that free themselves.
+ *
+ * Ordering: as with ctx_work_init().
  *
  * Context: Any.
  */
