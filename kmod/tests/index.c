@@ -425,7 +425,8 @@ static void s9_an_index_is_shared_by_many_children(struct kunit *test)
 		long bytes = fan_bytes(test, leaf, depth, tail, n);
 
 		if (!IS_ENABLED(CONFIG_KASAN))
-			KUNIT_EXPECT_LT_MSG(test, bytes, n * (64L + 48) + (64 << 10),
+			/* And some more, as others take slabs meanwhile. */
+			KUNIT_EXPECT_LT_MSG(test, bytes, n * (64L + 48 + 8),
 					    "lines of %d below %d", tail, depth);
 	}
 	kvfree(leaf);
