@@ -120,15 +120,20 @@ static void ctx_hand_over(struct ctx_queue *work)
 	queue_work(ctx_cancel_wq, &deferred->go);
 }
 
-/* A single one, on no list any more. */
-static noinline void ctx_leave_to_worker(struct ctx_scope *scope)
+/* A single one, on no list any more, with a reference. */
+static noinline void ctx_hand_over_one(struct ctx_scope *scope)
 {
 	struct ctx_queue work;
 
 	ctx_queue_init(&work);
-	ctx_hold(&scope->node);
 	ctx_queue_add(&work, &scope->sibling);
 	ctx_hand_over(&work);
+}
+
+static void ctx_leave_to_worker(struct ctx_scope *scope)
+{
+	ctx_hold(&scope->node);
+	ctx_hand_over_one(scope);
 }
 
 /*
@@ -408,6 +413,23 @@ static struct ctx_scope *ctx_take_link(struct ctx_scope *other)
 }
 
 /*
+ * What is claimed for @other's sake, with a reference. What hangs on a process's context
+ * can be much, and is for nobody else to pay: unless the two are one user's it is a
+ * worker's. It may settle there at any moment, so it is counted before.
+ */
+static void ctx_follow_claimed(struct ctx_walk *walk, struct ctx_scope *other,
+			       struct ctx_scope *scope)
+{
+	if (likely(!ctx_user_is_foreign(&scope->node, &other->node))) {
+		walk->taken++;
+		ctx_queue_add(&walk->work, &scope->sibling);
+	} else {
+		atomic_inc(&other->own.busy);
+		ctx_hand_over_one(scope);
+	}
+}
+
+/*
  * Ends what the first of @other's callbacks links to it. With interrupts off from
  * where the link is taken off until the claim: ctx_unlink() waits for that, anywhere.
  */
@@ -425,8 +447,7 @@ static noinline void ctx_follow(struct ctx_walk *walk, struct ctx_scope *other)
 	local_irq_restore(flags);
 	walk->budget -= CTX_COST_SCOPE;
 	if (claim == CTX_CLAIM_WON) {
-		walk->taken++;
-		ctx_queue_add(&walk->work, &scope->sibling);
+		ctx_follow_claimed(walk, other, scope);
 	} else if (scope) {
 		if (claim == CTX_CLAIM_BARE && ctx_is_timed(scope))
 			ctx_deadline_disarm(ctx_deadline_of(scope));

@@ -121,7 +121,7 @@ static struct ctx_user *ctx_id_pick(struct ctx_id_block *block, u64 *id, bool mi
 	for (; slot < end; slot++) {
 		struct ctx_user *user = ctx_id_look(block, slot);
 
-		if (user && (!mine || !ctx_user_may_open(user, false)) &&
+		if (user && (!mine || !ctx_user_may_open(user, ns_capable_noaudit)) &&
 		    refcount_inc_not_zero(&user->ctx.ref))
 			return user;
 	}
@@ -179,7 +179,7 @@ struct ctx_user *ctx_user_by_id(u64 id)
 		block = NULL;
 	user = block ? ctx_id_look(block, id - block->first) : NULL;
 	if (user)
-		err = ctx_user_may_open(user, true);
+		err = ctx_user_may_open(user, ns_capable);
 	if (!err && !refcount_inc_not_zero(&user->ctx.ref))
 		err = -ESRCH;
 	spin_unlock_irqrestore(&ctx_account_lock, flags);

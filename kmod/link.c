@@ -121,7 +121,8 @@ static noinline int ctx_link_not(struct ctx_scope *scope, struct ctx_scope *othe
  * The cancellation of @other is not over before that of @ctx: ctx_cancel() returns,
  * to who won, when @ctx and what is below it are done too, and ctx_cancel_sync() when
  * they have come to rest; but not so for one that was done for another reason, before
- * or in the meantime.
+ * or in the meantime. If a process made @ctx, and @other is not one of the same user,
+ * ctx_cancel() does not go below @ctx, but leaves that to a worker.
  *
  * No chain of children and links ever leads back to where it began (-EBUSY, S15). To
  * know that, it takes a @ctx from which nothing was ever derived and to which nothing was

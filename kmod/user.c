@@ -299,20 +299,27 @@ struct ctx_user *ctx_user_of(const struct ctx *ctx)
 	return container_of((struct ctx *)ctx, struct ctx_user, ctx);
 }
 
+/* Whether a process made @ctx, and not @other, or one of another user did that. */
+bool ctx_user_is_foreign(const struct ctx *ctx, const struct ctx *other)
+{
+	const struct ctx_user *user = ctx_user_of(ctx), *others = ctx_user_of(other);
+
+	return user && !(others && uid_eq(user->owner, others->owner));
+}
+
 /*
  * Whether the current task may open @user by its number: where it sees the maker's
- * and could send a signal to the owner. Who asks for that one is audited, who looks
- * for those that he may open is not.
+ * and could send a signal to the owner. @capable tells whether it may do so by what it
+ * is capable of: ns_capable(), or, where it is not this one that it asks for, and its
+ * audit would be misled, ns_capable_noaudit().
  */
-int ctx_user_may_open(const struct ctx_user *user, bool audit)
+int ctx_user_may_open(const struct ctx_user *user,
+		      bool (*capable)(struct user_namespace *ns, int cap))
 {
-	struct user_namespace *ns = user->ns ?: &init_user_ns;
-
 	if (!ctx_pid_nr(user->creator, task_active_pid_ns(current)))
 		return -ESRCH;
-	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner))
-		return 0;
-	if (audit ? ns_capable(ns, CAP_KILL) : ns_capable_noaudit(ns, CAP_KILL))
+	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner) ||
+	    capable(user->ns ?: &init_user_ns, CAP_KILL))
 		return 0;
 	return -EPERM;
 }

@@ -145,6 +145,9 @@ static bool ctx_match_key(const struct ctx_value *v, const void *arg)
  * The nearest of what has a lower rank than @rank; and what is above all that has one.
  * Of values with one key, the nearer is in the later slot.
  *
+ * A slot of a rank that is not lower is not looked at any further: what stands for it may
+ * have gone.
+ *
  * Of the table only what those values are in is stable, and it may be replaced.
  * Any grace period waits for a section without preemption, which is cheaper here
  * than one with.

@@ -15,6 +15,7 @@ FIXTURE(trace) {
 	int bg;
 	char dir[128];
 	char events[MAX_EVENTS][256];	/* name and fields, without pointers */
+	char by[MAX_EVENTS][8];		/* how the task's name begins */
 	int nr;
 };
 
@@ -79,6 +80,8 @@ static void collect(fixture_self(trace))
 			continue;
 		at[strcspn(at, "\n")] = '\0';
 		drop_pointers(at);
+		snprintf(self->by[self->nr], sizeof(self->by[0]), "%s",
+			 line + strspn(line, " "));
 		snprintf(self->events[self->nr++], sizeof(self->events[0]), "%s", at + 2);
 	}
 	free(line);
@@ -114,6 +117,46 @@ TEST_F(trace, a_life)
 		     id, id);
 	EXPECT_EVENT(3, "ctx_release: id=%llu kind=with_cancel err=-125", id);
 	EXPECT_EQ(4, self->nr);
+}
+
+/* Who ends his own context does not fell the tree that somebody else has linked to it. */
+TEST_F(trace, a_strangers_tree_is_felled_by_a_worker)
+{
+	int mine = ctx_derive(self->bg, 0), his, below;
+	__u64 id = ctx_id(mine);
+	int pair[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair));
+	pid = spawn();
+	if (!pid) {
+		become(2001);
+		his = ctx_derive(self->bg, 0);
+		if (!must(!ctx_link(his, mine)))
+			_exit(1);
+		below = ctx_derive(ctx_derive(his, CTX_DERIVE_KEEP), 0);
+		_exit(!send_fd(pair[1], his) || !send_fd(pair[1], below));
+	}
+	his = recv_fd(pair[0]);
+	below = recv_fd(pair[0]);
+	ASSERT_LE(0, his);
+	ASSERT_LE(0, below);
+	ASSERT_EQ(0, reap(pid));
+	collect(self);
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	ASSERT_TRUE(wait_ready(below));
+	collect(self);
+	EXPECT_EVENT(0, "ctx_cancel: id=%llu cause=-125 pid=%d comm=%s", id, getpid(), my_comm());
+	EXPECT_EVENT(4, "ctx_done: id=%llu kind=with_cancel err=-125 cause=-125 origin_id=%llu",
+		     ctx_id(below), id);
+	EXPECT_STREQ("trace_t", self->by[1]);
+	EXPECT_STREQ("kworker", self->by[3]);
+	EXPECT_STREQ("kworker", self->by[4]);
+	close(below);
+	close(his);
+	close(mine);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 TEST_F(trace, each_kind)

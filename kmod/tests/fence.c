@@ -453,6 +453,50 @@ static void s18_may_be_detached_in_interrupts(struct kunit *test)
 	}
 }
 
+struct fence_attach {
+	struct ctx *ctx;
+	struct fence *fence;
+	struct ctx_source source;
+	int err;
+};
+
+static void fence_attach_fn(void *arg)
+{
+	struct fence_attach *attach = arg;
+
+	attach->err = watch(attach->ctx, attach->fence, &attach->source);
+}
+
+/* Of one that is signalled already it is done before that returns. */
+static void s18_may_be_attached_in_interrupts(struct kunit *test)
+{
+	int round;
+
+	for (round = 0; round < 4; round++) {
+		struct fence_attach attach = {
+			.ctx = ct_cancel(test, ctx_background()),
+			.fence = fence_new(test),
+		};
+		const bool signalled = round % 2;
+
+		if (signalled)
+			fence_signal(attach.fence);
+		if (round < 2)
+			ct_in_handler(fence_attach_fn, &attach);
+		else
+			ct_in_softirq(fence_attach_fn, &attach);
+		KUNIT_EXPECT_EQ(test, attach.err, 0);
+		KUNIT_EXPECT_EQ(test, ctx_err(attach.ctx), signalled ? -ECANCELED : 0);
+		fence_signal(attach.fence);
+		ct_wait_done(test, attach.ctx, -ECANCELED);
+		expect_by_fence(test, attach.ctx);
+		KUNIT_EXPECT_FALSE(test, ctx_source_detach(&attach.source));
+		KUNIT_EXPECT_EQ(test, fence_refs(attach.fence), 1U);
+		fence_put(attach.fence);
+		ctx_put(attach.ctx);
+	}
+}
+
 /* The source's reference is the last, and the source is part of what is freed. */
 static void s15_a_source_may_be_part_of_its_fence(struct kunit *test)
 {
@@ -473,6 +517,7 @@ static struct kunit_case fence_cases[] = {
 	KUNIT_CASE(s15_a_fence_that_is_never_signalled),
 	KUNIT_CASE(s15_everybody_may_put_what_he_has),
 	KUNIT_CASE(s15_a_source_may_be_part_of_its_fence),
+	KUNIT_CASE(s18_may_be_attached_in_interrupts),
 	KUNIT_CASE(s18_may_be_detached_in_interrupts),
 	KUNIT_CASE(s15_bad_arguments_are_refused),
 	KUNIT_CASE(s15_many_to_many),

@@ -285,7 +285,8 @@ struct ctx_ioc_next {
  *
  * Also cancels this context when the other one is done, with its error, cause and
  * origin; at once, if it is done already. Needs CTX_RIGHT_CANCEL. Deadlines are not
- * merged: CTX_IOC_INFO shows this context's own.
+ * merged: CTX_IOC_INFO shows this context's own. What is below is done soon after, where
+ * the other context is not of the same user.
  *
  * EBADF: @fd is not open. EINVAL: it is no context. EPERM: one of the descriptors
  * lacks the right. ELOOP: it is this context, or a value below it. EBUSY: this context

@@ -8,7 +8,8 @@
 #include <linux/ctx.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/irqflags.h>
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -111,21 +112,76 @@ static struct ctx *driver_make_below(struct ctx *parent, const struct ctx_driver
 	return ERR_PTR(-EINVAL);
 }
 
-/* As in an interrupt: whatever it would take, lockdep sees. */
+/* A look-up of somebody's ambient context, in an interrupt. */
+struct driver_look {
+	struct irq_work hard;
+	struct hrtimer soft;
+	struct completion looked;
+	struct task_struct *task;
+	struct ctx *ctx;
+};
+
+static void driver_look_hard(struct irq_work *work)
+{
+	struct driver_look *look = container_of(work, struct driver_look, hard);
+
+	look->ctx = ctx_of_task(look->task);
+}
+
+static enum hrtimer_restart driver_look_soft(struct hrtimer *timer)
+{
+	struct driver_look *look = container_of(timer, struct driver_look, soft);
+
+	look->ctx = ctx_of_task(look->task);
+	complete(&look->looked);
+	return HRTIMER_NORESTART;
+}
+
+static struct ctx *driver_look_in(struct task_struct *task, bool hard)
+{
+	struct driver_look *look = kzalloc(sizeof(*look), GFP_KERNEL);
+	struct ctx *ctx = ERR_PTR(-ENOMEM);
+
+	if (!look)
+		return ctx;
+	look->task = task;
+	if (hard) {
+		look->hard = IRQ_WORK_INIT_HARD(driver_look_hard);
+		irq_work_queue(&look->hard);
+		irq_work_sync(&look->hard);
+	} else {
+		init_completion(&look->looked);
+		hrtimer_setup(&look->soft, driver_look_soft, CLOCK_MONOTONIC,
+			      HRTIMER_MODE_REL_SOFT);
+		hrtimer_start(&look->soft, 0, HRTIMER_MODE_REL_SOFT);
+		wait_for_completion(&look->looked);
+		hrtimer_cancel(&look->soft);
+	}
+	ctx = look->ctx;
+	kfree(look);
+	return ctx;
+}
+
+/* What each kind of interrupt finds is what a task does. */
 static struct ctx *driver_ambient(pid_t nr)
 {
 	struct pid *pid = nr ? find_get_pid(nr) : get_task_pid(current, PIDTYPE_PID);
 	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
-	struct ctx *ctx = ERR_PTR(-ESRCH);
+	struct ctx *ctx, *hard, *soft;
 
 	put_pid(pid);
 	if (!task)
-		return ctx;
-	local_irq_disable();
+		return ERR_PTR(-ESRCH);
 	ctx = ctx_of_task(task);
-	local_irq_enable();
+	hard = driver_look_in(task, true);
+	soft = driver_look_in(task, false);
 	put_task_struct(task);
-	return ctx;
+	ctx_put(hard);
+	ctx_put(soft);
+	if (hard == ctx && soft == ctx)
+		return ctx;
+	ctx_put(ctx);
+	return ERR_PTR(-EILSEQ);
 }
 
 static struct ctx *driver_make(const struct ctx_driver_arg *arg)

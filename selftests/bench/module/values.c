@@ -7,11 +7,9 @@
 #include "bench.h"
 
 #define BENCH_CHAIN	10000
+#define BENCH_ABSENT	1024	/* some of them share a slot with what is there */
 
 char bench_keys[BENCH_CHAIN];
-/* Looked for one after the other: some share a slot with what is there. */
-#define BENCH_ABSENT	1024
-
 static char bench_strangers[BENCH_ABSENT];
 char bench_absent;
 static void *bench_found;
