@@ -746,11 +746,13 @@ static void ctx_show_state(struct seq_file *m, const struct ctx *ctx)
 static void ctx_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	const struct ctx_file *cf = file->private_data;
+	const bool observes = cf->rights & CTX_RIGHT_OBSERVE;
 
 	seq_printf(m, "ctx-id:\t%llu\n", ctx_user_id(cf->ctx));
-	seq_printf(m, "ctx-parent:\t%llu\n", ctx_parent_id(cf->ctx));
+	if (observes)
+		seq_printf(m, "ctx-parent:\t%llu\n", ctx_parent_id(cf->ctx));
 	ctx_show_rights(m, cf->rights);
-	if (!(cf->rights & CTX_RIGHT_OBSERVE))
+	if (!observes)
 		return;
 	ctx_show_path(m, cf->ctx);
 	ctx_show_state(m, cf->ctx);

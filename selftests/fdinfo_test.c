@@ -78,6 +78,7 @@ TEST_F(fdinfo, takes_the_right_to_observe)
 	ASSERT_LE(0, blind);
 	EXPECT_EQ(ctx_id(ctx), number(blind, "ctx-id"));
 	EXPECT_STREQ("cancel,derive", line(blind, "ctx-rights"));
+	EXPECT_STREQ("", line(blind, "ctx-parent"));
 	EXPECT_STREQ("", line(blind, "ctx-path"));
 	EXPECT_STREQ("", line(blind, "ctx-state"));
 	EXPECT_EQ(0, ctx_cancel(blind, EIO));
