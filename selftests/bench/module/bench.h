@@ -88,7 +88,7 @@ void bench_trees(void);
 void bench_twins(void);
 void bench_work(void);
 void bench_irqsoff(void);
-int bench_hold(unsigned int count, unsigned int length, unsigned int depth);
+void bench_hold(unsigned int count, unsigned int length, unsigned int depth);
 void bench_unhold(void);
 
 #endif /* _CTX_BENCH_H */

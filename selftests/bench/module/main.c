@@ -136,8 +136,14 @@ static int __init bench_init(void)
 {
 	struct task_struct *task;
 
-	if (idle || hold)
-		return hold ? bench_hold(hold, max(length, 1U), depth) : 0;
+	if (idle)
+		return 0;
+	if (hold) {
+		bench_hold(hold, max(length, 1U), depth);
+		if (bench_error)
+			bench_unhold();
+		return bench_error;
+	}
 	task = kthread_create(bench_run, NULL, "ctx_bench");
 	if (IS_ERR(task))
 		return PTR_ERR(task);

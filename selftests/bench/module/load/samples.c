@@ -68,7 +68,7 @@ void load_samples_print(struct load_samples *samples, const char *name, const ch
 
 	load_measure("count", samples->n, "%s.%s.samples", name, what);
 	if (samples->dropped)
-		load_measure("count", samples->dropped, "%s.%s.dropped", name, what);
+		pr_err("bench: FAILED: no room for %zu of %s.%s\n", samples->dropped, name, what);
 	if (!samples->n)
 		return;
 	sort(samples->at, samples->n, sizeof(*samples->at), load_compare, NULL);
