@@ -981,7 +981,8 @@ trace_into_closed_pipe()
 
 trace_errors()
 {
-	expect 125 "^ctx: 'foo' is no event" ctx trace -e foo &&
+	expect 125 '^ctx: no event: derive' ctx trace -e , &&
+		expect 125 "^ctx: 'foo' is no event" ctx trace -e foo &&
 		expect 125 "^ctx: 'foo' is no event" ctx trace -e "done",foo &&
 		expect 125 "^ctx: 'x' is no count" ctx trace -n x &&
 		expect 125 "^ctx: 'x' is no context" ctx trace x &&

@@ -11,6 +11,9 @@
 
 #define EXIT_NOT_ALL	1
 
+/* Who is still making contexts after so many passes does not stop. */
+#define MOST_PASSES	100
+
 static const char cancel_help[] =
 	"usage: ctx cancel [-c CAUSE] [-v] ID...\n"
 	"       ctx cancel [-c CAUSE] [-v] --tree [ID]...\n"
@@ -134,8 +137,14 @@ static void cancel_tree(struct cancel *cancel, uint64_t top)
 		complain_of(cancel, top);
 		return;
 	}
-	while (cancel_pass(cancel, top))
-		;
+	for (int i = 0; cancel_pass(cancel, top); i++) {
+		if (i < MOST_PASSES)
+			continue;
+		complain("there are ever new contexts below %llu: end who makes them, see 'ctx tree'",
+			 (unsigned long long)top);
+		cancel->failed = true;
+		break;
+	}
 	close(fd);
 }
 

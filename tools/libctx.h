@@ -145,14 +145,16 @@ int ctx_restrict(int ctx, unsigned int rights);
  *
  * ctx_link: @ctx is done when @other is, too. Needs CTX_RIGHT_CANCEL on @ctx and
  *   CTX_RIGHT_OBSERVE on @other. EBUSY: @ctx has children, or another context was
- *   linked to it. ELOOP: the two are one.
+ *   linked to it. ELOOP: the two are one. EOPNOTSUPP: a driver made @ctx.
  * ctx_watch: @ctx is cancelled for the reason @cause when poll(2) says one of
  *   @events (0: POLLIN) on @fd: a pidfd, eventfd, timerfd, pipe or IPv4 or IPv6
- *   socket; what else is EINVAL. Needs CTX_RIGHT_CANCEL.
+ *   socket; what else is EINVAL. A context is linked, as by ctx_link(). Needs
+ *   CTX_RIGHT_CANCEL. EOPNOTSUPP: a driver made @ctx.
  * ctx_on_done: when @ctx is done, the kernel adds 1 to the eventfd @fd, writes
  *   @len bytes at @data to the pipe or IPv4 or IPv6 socket, or kills the cgroup
  *   whose cgroup.kill it is. For an eventfd and a cgroup.kill, @len is 0. What
- *   came of it is in ctx_info(). Needs CTX_RIGHT_OBSERVE.
+ *   came of it is in ctx_info(). Needs CTX_RIGHT_OBSERVE. EOPNOTSUPP: a driver
+ *   made @ctx. EINVAL: another kind of file. EBADF: it is not open for writing.
  */
 int ctx_link(int ctx, int other);
 int ctx_watch(int ctx, int fd, unsigned int events, int cause);

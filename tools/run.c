@@ -278,6 +278,8 @@ static __noreturn void die_of_derivation(void)
 		    PARAMETERS "max_user_contexts");
 	case ELOOP:
 		die("contexts are nested too deep: have root raise " PARAMETERS "max_depth");
+	case EPERM:
+		die("the context that this was started under allows none below: 'ctx info'");
 	default:
 		die("cannot derive a context: %s", strerror(errno));
 	}

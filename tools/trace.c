@@ -609,6 +609,8 @@ static void parse_events(struct trace *trace, char *text)
 			    name);
 		trace->wanted |= 1U << event;
 	}
+	if (!trace->wanted)
+		die("no event: derive, cancel, expire, done, release or on_done");
 }
 
 static void parse_options(struct trace *trace, int argc, char **argv)
