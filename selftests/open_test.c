@@ -406,10 +406,13 @@ TEST_F(number, s7_listing_while_they_come_and_go)
 #endif
 
 #ifdef RESULT
-/* From here on whoever asks for the next is killed when his request has begun. */
-static int kill_who_looks(void)
+/* From here on @pid is killed when its request for the next has begun. */
+static int kill_who_looks(pid_t pid)
 {
 	const struct bpf_insn insns[] = {
+		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_get_current_pid_tgid },
+		{ BPF_ALU64 | BPF_RSH | BPF_K, 0, 0, 0, 32 },
+		{ BPF_JMP | BPF_JNE | BPF_K, 0, 0, 2, pid },
 		{ BPF_ALU64 | BPF_MOV | BPF_K, 1, 0, 0, SIGKILL },
 		{ BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_send_signal },
 		{ BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0 },
@@ -423,10 +426,13 @@ static int kill_who_looks(void)
 	int prog = bpf_load(BPF_PROG_TYPE_KPROBE, insns, ARRAY_SIZE(insns));
 	int event = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
 
-	if (prog < 0 || event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, prog))
-		return -1;
+	if (prog >= 0 && event >= 0 && !ioctl(event, PERF_EVENT_IOC_SET_BPF, prog)) {
+		close(prog);
+		return event;
+	}
 	close(prog);
-	return event;
+	close(event);
+	return -1;
 }
 
 /* What the system call returned by which a killed process ends, which it never sees. */
@@ -458,7 +464,7 @@ TEST_F(number, a_killed_one_looks_no_further)
 	}
 	ASSERT_TRUE(hear(self->pair[0]));
 	ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid, NULL, PTRACE_O_TRACEEXIT));
-	event = kill_who_looks();
+	event = kill_who_looks(pid);
 	if (event < 0)
 		SKIP(return, "no BPF for kprobes");
 	ASSERT_TRUE(tell(self->pair[0]));

@@ -172,6 +172,7 @@ TEST_F(way, what_is_not_open_for_writing_is_not_written)
 	const int refused = variant->error ?: -EBADF;
 	int fifo, kill, path;
 
+	unlink(FIFO);
 	ASSERT_EQ(0, mkfifo(FIFO, 0644));
 	fifo = open(FIFO, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	ASSERT_LE(0, fifo);

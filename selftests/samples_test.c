@@ -338,10 +338,25 @@ FIXTURE_TEARDOWN(pipeline)
 {
 }
 
+/* The sum of the squares, as the kernel's log has it from here on. */
 TEST_F(pipeline, comes_to_its_end)
 {
+	char record[512], expected[64];
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool found = false;
+	ssize_t len;
+
+	ASSERT_LE(0, log);
+	ASSERT_LE(0, lseek(log, 0, SEEK_END));
+	snprintf(expected, sizeof(expected), "%s: the sum is 333833500\n", variant->module);
 	EXPECT_EQ(0, load_module(variant->module, "count=1000"));
+	while ((len = read(log, record, sizeof(record) - 1)) > 0) {
+		record[len] = '\0';
+		found |= !!strstr(record, expected);
+	}
+	EXPECT_TRUE(found);
 	EXPECT_EQ(0, unload_module(variant->module));
+	close(log);
 }
 
 TEST_F(pipeline, hands_down_the_first_error)
