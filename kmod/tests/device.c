@@ -439,7 +439,7 @@ static void device_context_knows_who_unbound(struct kunit *test)
 /* One that is not registered. */
 static void device_whose_bus_takes_no_notifier_gets_none(struct kunit *test)
 {
-	static struct bus_type bus = { .name = "ctx_kunit_unknown" };
+	static const struct bus_type bus = { .name = "ctx_kunit_unknown" };
 	struct ct_token token;
 	struct ctx *v = ct_token_ctx(test, &token, ctx_background());
 	struct gadget *gadget = gadget_new(test, v, 0);
