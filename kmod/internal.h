@@ -1034,7 +1034,7 @@ struct ctx_user *ctx_user_of(const struct ctx *ctx);
 u32 ctx_user_depth(const struct ctx *ctx);
 bool ctx_user_is_foreign(const struct ctx *ctx, const struct ctx *other);
 int ctx_user_may_open(const struct ctx_user *user,
-		      bool (*capable)(struct user_namespace *ns, int cap));
+		      bool (*may)(struct user_namespace *ns, int cap));
 struct ctx *ctx_user_with_cancel(struct ctx *parent, const struct ctx_when *when, bool keep);
 struct ctx *ctx_user_without_cancel(struct ctx *parent);
 struct ctx *ctx_user_with_value(struct ctx *parent, struct ctx_bytes *bytes);

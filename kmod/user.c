@@ -309,17 +309,17 @@ bool ctx_user_is_foreign(const struct ctx *ctx, const struct ctx *other)
 
 /*
  * Whether the current task may open @user by its number: where it sees the maker's
- * and could send a signal to the owner. @capable tells whether it may do so by what it
+ * and could send a signal to the owner. @may tells whether it may do so by what it
  * is capable of: ns_capable(), or, where it is not this one that it asks for, and its
  * audit would be misled, ns_capable_noaudit().
  */
 int ctx_user_may_open(const struct ctx_user *user,
-		      bool (*capable)(struct user_namespace *ns, int cap))
+		      bool (*may)(struct user_namespace *ns, int cap))
 {
 	if (!ctx_pid_nr(user->creator, task_active_pid_ns(current)))
 		return -ESRCH;
 	if (uid_eq(current_euid(), user->owner) || uid_eq(current_uid(), user->owner) ||
-	    capable(user->ns ?: &init_user_ns, CAP_KILL))
+	    may(user->ns ?: &init_user_ns, CAP_KILL))
 		return 0;
 	return -EPERM;
 }
