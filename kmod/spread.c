@@ -62,6 +62,13 @@ void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp)
 	kfree(spread);
 }
 
+/* With what may complain kept apart, the others need no stack: 5 instructions. */
+static noinline struct ctx_nest *ctx_hold_for(struct ctx_nest *nest, struct ctx *parent)
+{
+	ctx_hold(parent);
+	return nest;
+}
+
 /*
  * Which of the home's lists a new scope goes to, and its reference on its parent:
  * counted there too if the parent is the home, on which the caller has one.
@@ -69,29 +76,31 @@ void ctx_spread_out(struct ctx_scope *scope, gfp_t gfp)
 struct ctx_nest *ctx_join_home(struct ctx_scope *scope, struct ctx_scope *home)
 {
 	/* Pairs with the release in ctx_spread_out(). */
-	const struct ctx_spread *spread = smp_load_acquire(&home->spread);
+	struct ctx_spread *spread = smp_load_acquire(&home->spread);
 	struct ctx *parent = scope->node.parent;
 	struct ctx_nest *nest;
+	unsigned int at;
 
-	ctx_mark_used(home);
+	/* What is spread has been derived from, or is a root. */
 	if (!spread) {
-		ctx_hold(parent);
-		return &home->own;
+		ctx_mark_used(home);
+		return ctx_hold_for(&home->own, parent);
 	}
-	scope->node.nest = 1 + (raw_smp_processor_id() & spread->mask);
-	nest = ctx_nest_of(home, scope->node.nest);
+	at = raw_smp_processor_id() & spread->mask;
+	scope->node.nest = 1 + at;
+	nest = &spread->at[at].nest;
 	ctx_torture_point();
 	if (!ctx_is_scope(parent))
-		ctx_hold(parent);
-	else if (unlikely(atomic_inc_return(&nest->refs) <= 0))
-		refcount_inc(&parent->ref);
+		return ctx_is_root(parent) ? nest : ctx_hold_for(nest, parent);
+	if (unlikely(atomic_inc_return(&nest->refs) <= 0))
+		return ctx_hold_for(nest, parent);
 	return nest;
 }
 
 /* Returns false if it went to the scope's own count before, where it is to be dropped. */
 bool ctx_spread_drop(struct ctx_scope *scope, u8 nest)
 {
-	return atomic_dec_return_release(&ctx_nest_of(scope, nest)->refs) >= 0;
+	return atomic_dec_return_release(&scope->spread->at[nest - 1].nest.refs) >= 0;
 }
 
 /*
