@@ -186,6 +186,48 @@ static void put_branch(struct ctx **branch)
 		ctx_put(branch[i]);
 }
 
+/* Keeps a CPU, so that no worker has it. */
+struct keep {
+	struct ct_helper helper;
+	atomic_t *kept, *over;
+};
+
+static int keep_fn(void *arg)
+{
+	struct keep *keep = arg;
+
+	preempt_disable();
+	atomic_inc(keep->kept);
+	while (!atomic_read(keep->over))
+		cpu_relax();
+	preempt_enable();
+	return 0;
+}
+
+/* As ct_in_hardirq(), while no worker can run on any CPU. */
+static void in_hardirq_alone(struct kunit *test, void (*fn)(void *arg), void *arg)
+{
+	struct keep *keep = kunit_kzalloc(test, nr_cpu_ids * sizeof(*keep), GFP_KERNEL);
+	atomic_t kept = ATOMIC_INIT(0), over = ATOMIC_INIT(0);
+	int cpu, others = num_online_cpus() - 1;
+
+	KUNIT_ASSERT_NOT_NULL(test, keep);
+	set_cpus_allowed_ptr(current, cpumask_of(0));
+	for_each_online_cpu(cpu) {
+		keep[cpu].kept = &kept;
+		keep[cpu].over = &over;
+		if (cpu)
+			ct_helper_start_on(test, &keep[cpu].helper, keep_fn, &keep[cpu], cpu);
+	}
+	KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read(&kept) == others));
+	ct_in_hardirq(fn, arg);
+	atomic_set(&over, 1);
+	for_each_online_cpu(cpu)
+		if (cpu)
+			ct_helper_join(test, &keep[cpu].helper);
+	set_cpus_allowed_ptr(current, cpu_possible_mask);
+}
+
 /*
  * The end of one branch cancels the end of the other, which cancels the top: all
  * else is done when, in the same interrupt, the two ends settle, and everything
@@ -205,7 +247,7 @@ static void s5_sync_waits_for_what_settles_in_an_interrupt(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ctx_callback_add(right[DEEP - 1], &second.cb, cancel_next_fn), 0);
 	branch.low = left[DEEP - 1];
 	branch.high = left[0];
-	ct_in_hardirq(cancel_in_interrupt, &branch);
+	in_hardirq_alone(test, cancel_in_interrupt, &branch);
 	ct_let_worker_end(branch.low);
 	KUNIT_EXPECT_EQ(test, ctx_err(top), -ECANCELED);
 	KUNIT_EXPECT_EQ(test, ctx_err(left[DEEP - 2]), -ECANCELED);
