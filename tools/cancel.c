@@ -140,7 +140,7 @@ static void cancel_tree(struct cancel *cancel, uint64_t top)
 	for (int i = 0; cancel_pass(cancel, top); i++) {
 		if (i < MOST_PASSES)
 			continue;
-		complain("there are ever new contexts below %llu: end who makes them, see 'ctx tree'",
+		complain("contexts are still made below %llu: end who does that, see 'ctx tree'",
 			 (unsigned long long)top);
 		cancel->failed = true;
 		break;
