@@ -213,18 +213,16 @@ static void in_hardirq_alone(struct kunit *test, void (*fn)(void *arg), void *ar
 
 	KUNIT_ASSERT_NOT_NULL(test, keep);
 	set_cpus_allowed_ptr(current, cpumask_of(0));
-	for_each_online_cpu(cpu) {
+	for (cpu = 1; cpu <= others; cpu++) {
 		keep[cpu].kept = &kept;
 		keep[cpu].over = &over;
-		if (cpu)
-			ct_helper_start_on(test, &keep[cpu].helper, keep_fn, &keep[cpu], cpu);
+		ct_helper_start_on(test, &keep[cpu].helper, keep_fn, &keep[cpu], cpu);
 	}
 	KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read(&kept) == others));
 	ct_in_hardirq(fn, arg);
 	atomic_set(&over, 1);
-	for_each_online_cpu(cpu)
-		if (cpu)
-			ct_helper_join(test, &keep[cpu].helper);
+	for (cpu = 1; cpu <= others; cpu++)
+		ct_helper_join(test, &keep[cpu].helper);
 	set_cpus_allowed_ptr(current, cpu_possible_mask);
 }
 
