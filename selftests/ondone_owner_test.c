@@ -556,6 +556,31 @@ TEST_F(owner, what_is_held_up_keeps_the_module)
 	close(stall.pipe[1]);
 }
 
+/* All that the user may have is @ctx's watches, which are being let go, and held up. */
+static void fill_room(struct __test_metadata *_metadata, fixture_self(owner), int ctx,
+		      struct stall *stall)
+{
+	ASSERT_EQ(0, fchmod(stall->pipe[0], 0666));
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
+	watch_alone(_metadata, self->user, ctx, stall->pipe[0], 8);
+	ASSERT_TRUE(stall_begin(stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+}
+
+/* One of @uid, who asks for a watch of the same, and expects @ret. */
+static pid_t ask_for_room(struct __test_metadata *_metadata, uid_t uid, int other,
+			  const struct stall *stall, int ret)
+{
+	pid_t pid = spawn();
+
+	if (!pid) {
+		become(uid);
+		EXPECT_EQ(ret, ctx_watch(other, stall->pipe[0], EPOLLPRI, 0));
+		child_exit();
+	}
+	return pid;
+}
+
 /* What is being let go counts until it is gone, and who has no room waits for that. */
 TEST_F(owner, room_is_waited_for)
 {
@@ -565,17 +590,8 @@ TEST_F(owner, room_is_waited_for)
 
 	if (!stall_init(&stall))
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
-	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
-	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 8);
-	ASSERT_TRUE(stall_begin(&stall));
-	EXPECT_EQ(0, ctx_cancel(ctx, 0));
-	pid = spawn();
-	if (!pid) {
-		become(self->user);
-		EXPECT_EQ(0, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
-		child_exit();
-	}
+	fill_room(_metadata, self, ctx, &stall);
+	pid = ask_for_room(_metadata, self->user, other, &stall, 0);
 	wait_state(pid, "DZ");
 	stall_end(&stall);
 	EXPECT_EQ(0, reap(pid));
@@ -594,25 +610,11 @@ TEST_F(owner, room_is_waited_for_in_vain)
 
 	if (!stall_init(&stall))
 		SKIP(return, "no userfaultfd");
-	ASSERT_EQ(0, fchmod(stall.pipe[0], 0666));
-	ASSERT_TRUE(write_number(MAX_USER_FILES, 8));
-	watch_alone(_metadata, self->user, ctx, stall.pipe[0], 8);
-	ASSERT_TRUE(stall_begin(&stall));
-	EXPECT_EQ(0, ctx_cancel(ctx, 0));
-	pid = spawn();
-	if (!pid) {
-		become(self->user);
-		EXPECT_EQ(-EDQUOT, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
-		child_exit();
-	}
+	fill_room(_metadata, self, ctx, &stall);
+	pid = ask_for_room(_metadata, self->user, other, &stall, -EDQUOT);
 	EXPECT_EQ(0, reap(pid));
 	/* Nobody else waits for it, and a kill ends it. */
-	pid = spawn();
-	if (!pid) {
-		become(self->user + 1);
-		EXPECT_EQ(0, ctx_watch(other, stall.pipe[0], EPOLLPRI, 0));
-		child_exit();
-	}
+	pid = ask_for_room(_metadata, self->user + 1, other, &stall, 0);
 	EXPECT_EQ(0, reap(pid));
 	pid = spawn();
 	if (!pid) {

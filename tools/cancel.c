@@ -131,19 +131,18 @@ static bool cancel_pass(struct cancel *cancel, uint64_t top)
 /* Until nobody has made another one meanwhile where a cancellation does not reach. */
 static void cancel_tree(struct cancel *cancel, uint64_t top)
 {
-	int fd = ctx_open(cancel->device, top, CTX_RIGHT_OBSERVE);
+	int fd = ctx_open(cancel->device, top, CTX_RIGHT_OBSERVE), passes = 0;
 
 	if (fd < 0) {
 		complain_of(cancel, top);
 		return;
 	}
-	for (int i = 0; cancel_pass(cancel, top); i++) {
-		if (i < MOST_PASSES)
-			continue;
+	while (passes <= MOST_PASSES && cancel_pass(cancel, top))
+		passes++;
+	if (passes > MOST_PASSES) {
 		complain("contexts are still made below %llu: end who does that, see 'ctx tree'",
 			 (unsigned long long)top);
 		cancel->failed = true;
-		break;
 	}
 	close(fd);
 }

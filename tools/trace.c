@@ -597,6 +597,8 @@ static void listen_until_the_end(struct trace *trace, const sigset_t *mask)
 	}
 }
 
+#define EVENT_NAMES	"derive, cancel, expire, done, release or on_done"
+
 static void parse_events(struct trace *trace, char *text)
 {
 	for (char *name = strtok(text, ","); name; name = strtok(NULL, ",")) {
@@ -605,12 +607,11 @@ static void parse_events(struct trace *trace, char *text)
 		while (event < EVENTS && strcmp(name, events[event].name))
 			event++;
 		if (event == EVENTS)
-			die("'%s' is no event: derive, cancel, expire, done, release or on_done",
-			    name);
+			die("'%s' is no event: " EVENT_NAMES, name);
 		trace->wanted |= 1U << event;
 	}
 	if (!trace->wanted)
-		die("no event: derive, cancel, expire, done, release or on_done");
+		die("no event: " EVENT_NAMES);
 }
 
 static void parse_options(struct trace *trace, int argc, char **argv)
