@@ -567,9 +567,10 @@ whole_tree()
 }
 
 # What an outer ctx run runs: the inner one, and beside it somebody who says when the
-# outer one's signal was sent, which is to all at once.
+# outer one's signal was sent, which is to all at once, and when the inner one is gone.
 beside='
 	trap "echo sent > $result" $signal
+	trap : HUP
 	ctx info | sed -n "s/^parent *context //p" > $result
 	"$@" &
 	while kill -0 $! 2> /dev/null; do wait $!; done
@@ -603,7 +604,7 @@ ended_above()
 	run=$!
 	read -r id <&3
 	hear up && ctx cancel "$id" && hear_all VTALRM sent && : > "$go" && hear VTALRM &&
-		kill -HUP $run && hear HUP
+		kill -HUP $run && hear_all HUP gone
 	failure=$?
 	[ $failure = 0 ] || kill -KILL $run
 	wait
