@@ -19,6 +19,7 @@
 #define BENCH_OPS	1000	/* in a batch, of what takes some hundred instructions */
 
 extern bool bench_quick;
+extern bool bench_kept;
 
 /* main.c */
 
@@ -85,6 +86,7 @@ void bench_sources(void);
 void bench_timers(void);
 void bench_values(void);
 void bench_trees(void);
+void bench_trees_kept(void);
 void bench_twins(void);
 void bench_work(void);
 void bench_irqsoff(void);

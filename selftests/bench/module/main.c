@@ -20,6 +20,10 @@ bool bench_quick;
 module_param_named(quick, bench_quick, bool, 0444);
 MODULE_PARM_DESC(quick, "leave out the big sizes");
 
+bool bench_kept;
+module_param_named(kept, bench_kept, bool, 0444);
+MODULE_PARM_DESC(kept, "only 1000 children, whose cache has been told to keep its pages");
+
 static unsigned int hold;
 module_param(hold, uint, 0444);
 MODULE_PARM_DESC(hold, "measure nothing, but hold this many values until unloaded");
@@ -113,8 +117,7 @@ void bench_loop(void (*loop)(void *data, unsigned int ops), void *data, unsigned
 	va_end(args);
 }
 
-/* A kernel thread: kthread_should_stop() may be asked in no other task. */
-static int bench_run(void *unused)
+static void bench_all(void)
 {
 	bench_floor();
 	bench_peers();
@@ -126,6 +129,15 @@ static int bench_run(void *unused)
 	bench_twins();
 	bench_work();
 	bench_irqsoff();
+}
+
+/* A kernel thread: kthread_should_stop() may be asked in no other task. */
+static int bench_run(void *unused)
+{
+	if (bench_kept)
+		bench_trees_kept();
+	else
+		bench_all();
 	complete(&bench_ended);
 	while (!kthread_should_stop())
 		schedule_timeout_interruptible(1);

@@ -94,7 +94,8 @@ static void bench_tree_print(const struct bench_tree *tree, u64 *samples, int ro
 			     const char *what)
 {
 	bench_print("instructions", bench_tenths(bench_median(samples, rounds), tree->count),
-		    "%s.%s.%u", tree->deep ? "deep" : "wide", what, tree->count);
+		    "%s%s.%s.%u", bench_kept ? "kept." : "", tree->deep ? "deep" : "wide", what,
+		    tree->count);
 }
 
 static void bench_tree(unsigned int count, bool deep)
@@ -114,6 +115,12 @@ static void bench_tree(unsigned int count, bool deep)
 	bench_tree_print(&tree, times.release, rounds, "release");
 	bench_tree_print(&tree, times.whole, rounds, "whole");
 	bench_tree_free(&tree);
+}
+
+/* As one of those below, for a cache that has been told to keep its pages. */
+void bench_trees_kept(void)
+{
+	bench_tree(BENCH_SMALL, false);
 }
 
 void bench_trees(void)
