@@ -262,6 +262,54 @@ bool ct_detach_in(struct kunit *test, enum ct_where where, struct ctx_source *so
 	return detach.kept;
 }
 
+const char * const ct_wait_names[CT_WAITS] = {
+	"wait", "wait_interruptible", "wait_killable",
+	"timeout", "timeout_interruptible", "timeout_killable",
+	"sleep", "sleep_interruptible", "sleep_killable",
+	"event", "event_interruptible", "event_killable",
+	"completion", "completion_interruptible", "completion_killable",
+};
+
+void ct_waiting_init(struct ct_waiting *w, struct ctx *ctx, int form)
+{
+	memset(w, 0, sizeof(*w));
+	w->ctx = ctx;
+	w->form = form;
+	w->late = ktime_set(3600, 0);
+	init_waitqueue_head(&w->wq);
+	init_completion(&w->completion);
+}
+
+int ct_wait_by(struct ct_waiting *w)
+{
+	struct ctx *c = w->ctx;
+
+	switch (w->form) {
+	case 0: return ctx_wait(c);
+	case 1: return ctx_wait_interruptible(c);
+	case 2: return ctx_wait_killable(c);
+	case 3: return ctx_wait_timeout(c, w->late);
+	case 4: return ctx_wait_timeout_interruptible(c, w->late);
+	case 5: return ctx_wait_timeout_killable(c, w->late);
+	case 6: return ctx_sleep(c, w->late);
+	case 7: return ctx_sleep_interruptible(c, w->late);
+	case 8: return ctx_sleep_killable(c, w->late);
+	case 9: return ctx_wait_event(c, w->wq, READ_ONCE(w->condition));
+	case 10: return ctx_wait_event_interruptible(c, w->wq, READ_ONCE(w->condition));
+	case 11: return ctx_wait_event_killable(c, w->wq, READ_ONCE(w->condition));
+	case 12: return ctx_wait_for_completion(c, &w->completion);
+	case 13: return ctx_wait_for_completion_interruptible(c, &w->completion);
+	default: return ctx_wait_for_completion_killable(c, &w->completion);
+	}
+}
+
+int ct_waiting_fn(void *w)
+{
+	int ret = ct_wait_by(w);
+
+	return task_is_running(current) ? ret : 1;
+}
+
 void ct_probe_init(struct ct_probe *probe)
 {
 	memset(probe, 0, sizeof(*probe));

@@ -17,6 +17,7 @@
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/wait.h>
 
 #include "../compat.h"
 
@@ -163,6 +164,37 @@ void ct_in_softirq(void (*fn)(void *arg), void *arg);
  */
 bool ct_detach_in(struct kunit *test, enum ct_where where, struct ctx_source *source,
 		  void (*first)(void *arg), void *arg);
+
+/* The waits, each form behind one signature; without _interruptible it is CT_PLAIN. */
+enum { CT_PLAIN, CT_INTERRUPTIBLE, CT_KILLABLE, CT_STATES };
+
+#define CT_WAITS	(5 * CT_STATES)
+
+extern const char * const ct_wait_names[CT_WAITS];
+
+struct ct_waiting {
+	struct ctx *ctx;
+	wait_queue_head_t wq;
+	bool condition;
+	struct completion completion;
+	ktime_t late;		/* does not come, unless the test says so */
+	int form;
+};
+
+static inline bool ct_wait_has_time(int form)
+{
+	return form >= 3 && form < 9;
+}
+
+static inline bool ct_wait_has_condition(int form)
+{
+	return form >= 9;
+}
+
+void ct_waiting_init(struct ct_waiting *w, struct ctx *ctx, int form);
+int ct_wait_by(struct ct_waiting *w);
+/* The same for a thread, which is to come back in a state for running, or gets 1. */
+int ct_waiting_fn(void *w);
 
 /* A callback that remembers how it was called. */
 struct ct_probe {
