@@ -63,7 +63,9 @@ EXPORT_SYMBOL_GPL(ctx_get_from_fd);
  * arrived before the worker has asked for it, nothing is cancelled.
  *
  * Another context is as with ctx_link(), with its error, cause and origin: @events and
- * @cause make no difference. It is not the file that is kept, but that context.
+ * @cause make no difference. It is not the file that is kept, but that context. Of one
+ * that is never done nothing ever comes, and the source is detached as any that did not
+ * fire.
  *
  * Ordering: what was written before the file became ready is visible to whoever sees
  * @ctx done by it only as far as asking that file, as poll(2) does, orders it. Another

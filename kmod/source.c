@@ -248,7 +248,8 @@ static void ctx_source_unlink(struct ctx_source *source)
 
 	ctx_unlink(&source->link);
 	/* Nothing is queued of these: it is only what ctx_source_detach() returns. */
-	if (ctx_is_done(source->ctx) && ctx_origin_state(source->ctx) == ctx_origin_state(other))
+	if (other && ctx_is_done(source->ctx) &&
+	    ctx_origin_state(source->ctx) == ctx_origin_state(other))
 		source->state = CTX_SOURCE_FIRED;
 	ctx_put(other);
 }
@@ -271,8 +272,9 @@ int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *sourc
 		return -ENOENT;
 	/* First: it may want a @ctx on which nobody else has a reference. */
 	err = ctx_link(ctx, other, &source->link);
-	if (err || !source->link.other)
+	if (err)
 		return err;
+	/* Without a link, too, where @other is never done: that is attached as any. */
 	err = ctx_source_arm(ctx, source, &ctx_link_ops, -ECANCELED, true);
 	if (err)
 		ctx_unlink(&source->link);

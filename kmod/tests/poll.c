@@ -658,6 +658,41 @@ static void s15_a_contexts_file_is_a_link(struct kunit *test)
 	}
 }
 
+/* It is attached as any: with a reference on what it would end, until it is detached. */
+static void s15_a_contexts_file_that_is_never_done(struct kunit *test)
+{
+	struct ctx *w = ct_without(test, ctx_background());
+	struct ctx *v = ct_value(test, ctx_background(), test, test);
+	struct ctx *never[] = { ctx_background(), ctx_todo(), w, v };
+	int i, done;
+
+	for (i = 0; i < ARRAY_SIZE(never); i++) {
+		for (done = 0; done < 2; done++) {
+			struct file *file = open_ctx(test, never[i], CTX_RIGHT_OBSERVE);
+			struct ct_token token;
+			struct ctx *above = ct_token_ctx(test, &token, ctx_background());
+			struct ctx *c = ct_cancel(test, above);
+			struct ctx_source source;
+
+			ctx_put(above);
+			KUNIT_EXPECT_EQ(test, ctx_cancel_on_file(c, file, EPOLLIN, -EIO, &source),
+					0);
+			fput(file);
+			ct_expect_live(test, c);
+			if (done)
+				ctx_cancel(c);
+			ctx_put(c);
+			ctx_barrier();
+			KUNIT_EXPECT_EQ(test, atomic_read(&token.released), 0);
+			KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+			KUNIT_EXPECT_FALSE(test, ctx_source_detach(&source));
+			ct_token_gone(test, &token);
+		}
+	}
+	ctx_put(v);
+	ctx_put(w);
+}
+
 static void s15_a_contexts_file_that_is_refused(struct kunit *test)
 {
 	struct ctx *other = ct_cancel(test, ctx_background());
@@ -772,6 +807,7 @@ static struct kunit_case poll_cases[] = {
 	KUNIT_CASE(s15_ready_and_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_detached_while_it_is_queued),
 	KUNIT_CASE(s15_a_contexts_file_is_a_link),
+	KUNIT_CASE(s15_a_contexts_file_that_is_never_done),
 	KUNIT_CASE(s15_a_contexts_file_that_is_refused),
 	KUNIT_CASE_SLOW(s15_woken_while_it_is_detached),
 	KUNIT_CASE_SLOW(s15_a_wait_queue_that_is_freed_while_it_is_detached),
