@@ -758,17 +758,94 @@ TEST_F(on_file, is_ready)
 	EXPECT_EQ(0, off_file(&self->driver));
 }
 
-/* The driver had the last reference on it. */
-TEST_F(driver, lets_go_of_a_file)
-{
+/* The driver has the last reference on the file, and lets go of it anywhere. */
+FIXTURE(last) {
+	struct _test_data_driver driver;
 	int pipe[2];
+};
 
-	ASSERT_EQ(0, pipe2(pipe, O_CLOEXEC));
-	ASSERT_EQ(0, on_file(self, pipe[0]));
-	close(pipe[0]);
-	EXPECT_EQ(1, off_file(self));
-	EXPECT_TRUE(wait_unread(pipe[1]));
-	close(pipe[1]);
+FIXTURE_VARIANT(last) {
+	__u32 where;
+};
+
+FIXTURE_VARIANT_ADD(last, task) {
+	.where = CTX_DRIVER_TASK,
+};
+
+FIXTURE_VARIANT_ADD(last, handler) {
+	.where = CTX_DRIVER_HANDLER,
+};
+
+FIXTURE_VARIANT_ADD(last, softirq) {
+	.where = CTX_DRIVER_SOFTIRQ,
+};
+
+FIXTURE_SETUP(last)
+{
+	driver_setup(_metadata, &self->driver, NULL);
+	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
+}
+
+FIXTURE_TEARDOWN(last)
+{
+	close(self->pipe[1]);
+	driver_teardown(_metadata, &self->driver, NULL);
+}
+
+static int last_off_file(fixture_self(last), __u32 where)
+{
+	self->driver.arg = (struct ctx_driver_arg){ .where = where };
+	return ctx_request(self->driver.dev, CTX_DRIVER_OFF_FILE, &self->driver.arg);
+}
+
+static int last_drop(fixture_self(last), __u32 where)
+{
+	self->driver.arg = (struct ctx_driver_arg){ .where = where };
+	return ctx_request(self->driver.dev, CTX_DRIVER_DROP, &self->driver.arg);
+}
+
+TEST_F(last, reference_on_a_pipe)
+{
+	ASSERT_EQ(0, on_file(&self->driver, self->pipe[0]));
+	close(self->pipe[0]);
+	EXPECT_EQ(1, last_off_file(self, variant->where));
+	EXPECT_TRUE(wait_unread(self->pipe[1]));
+}
+
+/* That nobody has the other end any more shows in an error on this one. */
+TEST_F(last, reference_on_a_socket)
+{
+	struct _test_data_on_file socket = { };
+
+	close(self->pipe[0]);
+	ASSERT_TRUE(make_socket(&socket));
+	ASSERT_EQ(0, on_file(&self->driver, socket.fd));
+	close(socket.fd);
+	ASSERT_TRUE(write_one(&socket));
+	while (!kept(&self->driver))
+		sched_yield();
+	EXPECT_EQ(0, last_off_file(self, variant->where));
+	while (write_one(&socket))
+		sched_yield();
+	EXPECT_EQ(ECONNREFUSED, errno);
+	close(socket.other);
+}
+
+/* It has the last one on a context that a process made, which watches the pipe. */
+TEST_F(last, reference_on_a_context_with_a_watch)
+{
+	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP), given;
+
+	ASSERT_EQ(0, ctx_watch(ctx, self->pipe[0], POLLIN, 0));
+	close(self->pipe[0]);
+	given = give_below(&self->driver, CTX_DRIVER_SAME, ctx, CTX_RIGHT_OBSERVE, 0);
+	ASSERT_LE(0, given);
+	close(given);
+	close(ctx);
+	EXPECT_EQ(0, kept(&self->driver));
+	EXPECT_EQ(0, poll_events(self->pipe[1], 0, 0));
+	EXPECT_EQ(0, last_drop(self, variant->where));
+	EXPECT_TRUE(wait_unread(self->pipe[1]));
 }
 
 /* Returns whether the @nth of what takes memory was there to fail. */

@@ -9,18 +9,65 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
-#include <linux/irq_work.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
 #include "../../internal.h"
 #include "driver.h"
+
+/* A call in an interrupt. */
+struct driver_call {
+	struct hrtimer timer;
+	void (*fn)(void *arg);
+	void *arg;
+	struct completion called;
+};
+
+static enum hrtimer_restart driver_called(struct hrtimer *timer)
+{
+	struct driver_call *call = container_of(timer, struct driver_call, timer);
+
+	call->fn(call->arg);
+	complete(&call->called);
+	return HRTIMER_NORESTART;
+}
+
+static void driver_call_in(enum hrtimer_mode mode, void (*fn)(void *arg), void *arg)
+{
+	struct driver_call *call = kzalloc(sizeof(*call), GFP_KERNEL | __GFP_NOFAIL);
+
+	call->fn = fn;
+	call->arg = arg;
+	init_completion(&call->called);
+	hrtimer_setup(&call->timer, driver_called, CLOCK_MONOTONIC, mode);
+	hrtimer_start(&call->timer, 0, mode);
+	wait_for_completion(&call->called);
+	hrtimer_cancel(&call->timer);
+	kfree(call);
+}
+
+static long driver_call(u32 where, void (*fn)(void *arg), void *arg)
+{
+	switch (where) {
+	case CTX_DRIVER_TASK:
+		fn(arg);
+		return 0;
+	case CTX_DRIVER_HANDLER:
+		driver_call_in(HRTIMER_MODE_REL, fn, arg);
+		return 0;
+	case CTX_DRIVER_SOFTIRQ:
+		driver_call_in(HRTIMER_MODE_REL_SOFT, fn, arg);
+		return 0;
+	}
+	return -EINVAL;
+}
 
 static DEFINE_MUTEX(driver_lock);
 static struct ctx *driver_kept;
@@ -35,12 +82,28 @@ static const struct {
 	.data = "ksecret",
 };
 
-static void driver_keep(struct ctx *ctx)
+/* Returns what it has kept so far. */
+static struct ctx *driver_swap(struct ctx *ctx)
 {
 	mutex_lock(&driver_lock);
 	swap(driver_kept, ctx);
 	mutex_unlock(&driver_lock);
+	return ctx;
+}
+
+static void driver_keep(struct ctx *ctx)
+{
+	ctx_put(driver_swap(ctx));
+}
+
+static void driver_put(void *ctx)
+{
 	ctx_put(ctx);
+}
+
+static long driver_drop(const struct ctx_driver_arg *arg)
+{
+	return driver_call(arg->where, driver_put, driver_swap(NULL));
 }
 
 static long driver_take(struct ctx_driver_arg *arg)
@@ -114,52 +177,23 @@ static struct ctx *driver_make_below(struct ctx *parent, const struct ctx_driver
 
 /* A look-up of somebody's ambient context, in an interrupt. */
 struct driver_look {
-	struct irq_work hard;
-	struct hrtimer soft;
-	struct completion looked;
 	struct task_struct *task;
 	struct ctx *ctx;
 };
 
-static void driver_look_hard(struct irq_work *work)
+static void driver_look(void *arg)
 {
-	struct driver_look *look = container_of(work, struct driver_look, hard);
+	struct driver_look *look = arg;
 
 	look->ctx = ctx_of_task(look->task);
 }
 
-static enum hrtimer_restart driver_look_soft(struct hrtimer *timer)
+static struct ctx *driver_look_in(struct task_struct *task, enum hrtimer_mode mode)
 {
-	struct driver_look *look = container_of(timer, struct driver_look, soft);
+	struct driver_look look = { .task = task };
 
-	look->ctx = ctx_of_task(look->task);
-	complete(&look->looked);
-	return HRTIMER_NORESTART;
-}
-
-static struct ctx *driver_look_in(struct task_struct *task, bool hard)
-{
-	struct driver_look *look = kzalloc(sizeof(*look), GFP_KERNEL);
-	struct ctx *ctx = ERR_PTR(-ENOMEM);
-
-	if (!look)
-		return ctx;
-	look->task = task;
-	if (hard) {
-		look->hard = IRQ_WORK_INIT_HARD(driver_look_hard);
-		irq_work_queue(&look->hard);
-		irq_work_sync(&look->hard);
-	} else {
-		init_completion(&look->looked);
-		hrtimer_setup(&look->soft, driver_look_soft, CLOCK_MONOTONIC,
-			      HRTIMER_MODE_REL_SOFT);
-		hrtimer_start(&look->soft, 0, HRTIMER_MODE_REL_SOFT);
-		wait_for_completion(&look->looked);
-		hrtimer_cancel(&look->soft);
-	}
-	ctx = look->ctx;
-	kfree(look);
-	return ctx;
+	driver_call_in(mode, driver_look, &look);
+	return look.ctx;
 }
 
 /* What each kind of interrupt finds is what a task does. */
@@ -173,8 +207,8 @@ static struct ctx *driver_ambient(pid_t nr)
 	if (!task)
 		return ERR_PTR(-ESRCH);
 	ctx = ctx_of_task(task);
-	hard = driver_look_in(task, true);
-	soft = driver_look_in(task, false);
+	hard = driver_look_in(task, HRTIMER_MODE_REL_HARD);
+	soft = driver_look_in(task, HRTIMER_MODE_REL_SOFT);
 	put_task_struct(task);
 	ctx_put(hard);
 	ctx_put(soft);
@@ -257,6 +291,18 @@ static long driver_on_file(struct ctx_driver_arg *arg)
 	return err;
 }
 
+static void driver_detach(void *kept)
+{
+	*(bool *)kept = ctx_source_detach(&driver_source);
+}
+
+static long driver_off_file(const struct ctx_driver_arg *arg)
+{
+	bool kept;
+
+	return driver_call(arg->where, driver_detach, &kept) ?: kept;
+}
+
 /* Several at a time, so that each has a worker of its own. */
 struct driver_meeting {
 	struct work_struct work[8];
@@ -321,14 +367,13 @@ static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
 	case CTX_DRIVER_SHOW:
 		return driver_show(arg);
 	case CTX_DRIVER_DROP:
-		driver_keep(NULL);
-		return 0;
+		return driver_drop(arg);
 	case CTX_DRIVER_WORKERS:
 		return driver_workers();
 	case CTX_DRIVER_ON_FILE:
 		return driver_on_file(arg);
 	case CTX_DRIVER_OFF_FILE:
-		return ctx_source_detach(&driver_source);
+		return driver_off_file(arg);
 	}
 	return -ENOTTY;
 }

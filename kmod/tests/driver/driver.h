@@ -22,6 +22,13 @@ enum ctx_driver_what {
 	CTX_DRIVER_ERROR,
 };
 
+/* Where it does what may be done anywhere. */
+enum ctx_driver_where {
+	CTX_DRIVER_TASK,
+	CTX_DRIVER_HANDLER,	/* of an interrupt: with PREEMPT_RT, a thread */
+	CTX_DRIVER_SOFTIRQ,
+};
+
 struct ctx_driver_arg {
 	__s32 fd;
 	__u32 rights;
@@ -29,6 +36,7 @@ struct ctx_driver_arg {
 	__u32 what;
 	__u32 count;
 	__s32 cause;
+	__u32 where;
 	char path[CTX_DRIVER_PATH];
 };
 
@@ -38,7 +46,7 @@ struct ctx_driver_arg {
 #define CTX_DRIVER_WAIT		_IOWR('d', 2, struct ctx_driver_arg)
 /* ctx_install_fd(@what, @rights, @flags): what it gave; the driver keeps that context */
 #define CTX_DRIVER_GIVE		_IOWR('d', 3, struct ctx_driver_arg)
-/* What it keeps: cancels it with @cause, shows its cause and path, lets go */
+/* What it keeps: cancels it with @cause, shows its cause and path, lets go @where */
 #define CTX_DRIVER_END		_IOWR('d', 4, struct ctx_driver_arg)
 #define CTX_DRIVER_SHOW		_IOWR('d', 5, struct ctx_driver_arg)
 #define CTX_DRIVER_DROP		_IOWR('d', 6, struct ctx_driver_arg)
@@ -47,7 +55,7 @@ struct ctx_driver_arg {
 
 /* Has a new context, which it keeps, cancelled on the file @fd: @flags (events), @cause */
 #define CTX_DRIVER_ON_FILE	_IOWR('d', 8, struct ctx_driver_arg)
-/* Takes that away: what ctx_source_detach() gave */
+/* Takes that away @where: what ctx_source_detach() gave */
 #define CTX_DRIVER_OFF_FILE	_IOWR('d', 9, struct ctx_driver_arg)
 
 #endif /* _CTX_TESTS_DRIVER_H */
