@@ -3,14 +3,11 @@
  * O_ASYNC: a signal when the context is done, to whom fcntl(2) said, once, and only
  * where the kernel lets the caller send one.
  */
-#include "ctx_test.h"
-
-#define SIGDONE	SIGRTMIN
+#include "async.h"
 
 FIXTURE(async) {
 	int bg;
 	int ctx;
-	sigset_t set;
 	int to[2];
 	int from[2];
 };
@@ -21,10 +18,7 @@ FIXTURE_SETUP(async)
 	ASSERT_LE(0, self->bg);
 	self->ctx = ctx_derive(self->bg, 0);
 	ASSERT_LE(0, self->ctx);
-	sigemptyset(&self->set);
-	sigaddset(&self->set, SIGIO);
-	sigaddset(&self->set, SIGDONE);
-	ASSERT_EQ(0, sigprocmask(SIG_BLOCK, &self->set, NULL));
+	ASSERT_TRUE(hold_async_signals());
 	ASSERT_EQ(0, pipe2(self->to, O_CLOEXEC));
 	ASSERT_EQ(0, pipe2(self->from, O_CLOEXEC));
 }
@@ -35,45 +29,20 @@ FIXTURE_TEARDOWN(async)
 	close(self->bg);
 }
 
-static int set_async(int fd, bool on)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	flags = on ? flags | O_ASYNC : flags & ~O_ASYNC;
-	return fcntl(fd, F_SETFL, flags) ? -errno : 0;
-}
-
-/* With a signal that can be queued, so that two are not taken for one. */
-static bool ask(int fd, pid_t owner)
-{
-	return must(fcntl(fd, F_SETOWN, owner) == 0) && must(fcntl(fd, F_SETSIG, SIGDONE) == 0) &&
-	       must(set_async(fd, true) == 0);
-}
-
-/* Takes a pending signal, or gives 0. */
-static int signalled(fixture_self(async), siginfo_t *info)
-{
-	static const struct timespec now;
-	siginfo_t unused;
-	int sig = sigtimedwait(&self->set, info ?: &unused, &now);
-
-	return sig < 0 ? 0 : sig;
-}
-
 TEST_F(async, when_it_is_cancelled)
 {
 	siginfo_t info;
 
 	ASSERT_TRUE(ask(self->ctx, getpid()));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
-	EXPECT_EQ(SIGDONE, signalled(self, &info));
+	EXPECT_EQ(SIGDONE, signalled(&info));
 	EXPECT_EQ(self->ctx, info.si_fd);
 	EXPECT_EQ(POLL_IN, info.si_code);
 	EXPECT_EQ(POLLIN | POLLRDNORM, info.si_band);
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 }
 
 TEST_F(async, sigio_unless_another_is_asked_for)
@@ -81,8 +50,8 @@ TEST_F(async, sigio_unless_another_is_asked_for)
 	EXPECT_EQ(0, fcntl(self->ctx, F_SETOWN, getpid()));
 	EXPECT_EQ(0, set_async(self->ctx, true));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, EIO));
-	EXPECT_EQ(SIGIO, signalled(self, NULL));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGIO, signalled(NULL));
+	EXPECT_EQ(0, signalled(NULL));
 }
 
 TEST_F(async, with_the_parent_or_a_deadline)
@@ -95,11 +64,11 @@ TEST_F(async, with_the_parent_or_a_deadline)
 	ASSERT_TRUE(ask(child, getpid()));
 	ASSERT_TRUE(ask(value, getpid()));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	EXPECT_EQ(SIGDONE, signalled(self, &info));
-	EXPECT_EQ(SIGDONE, signalled(self, &info));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(&info));
+	EXPECT_EQ(SIGDONE, signalled(&info));
+	EXPECT_EQ(0, signalled(NULL));
 	ASSERT_TRUE(ask(late, getpid()));
-	EXPECT_EQ(SIGDONE, sigwaitinfo(&self->set, &info));
+	EXPECT_EQ(SIGDONE, wait_signal(&info));
 	EXPECT_EQ(late, info.si_fd);
 	EXPECT_TRUE(is_done(late, ETIMEDOUT, ETIMEDOUT));
 	close(late);
@@ -111,14 +80,14 @@ TEST_F(async, at_once_if_it_is_done)
 {
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
 	ASSERT_TRUE(ask(self->ctx, getpid()));
-	EXPECT_EQ(SIGDONE, signalled(self, NULL));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	/* Asked for once more. */
 	EXPECT_EQ(0, set_async(self->ctx, false));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	EXPECT_EQ(0, set_async(self->ctx, true));
-	EXPECT_EQ(SIGDONE, signalled(self, NULL));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	/* Also if somebody has polled it while it lived, and again since. */
 	close(self->ctx);
 	self->ctx = ctx_derive(self->bg, 0);
@@ -126,8 +95,8 @@ TEST_F(async, at_once_if_it_is_done)
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
 	EXPECT_TRUE(is_ready(self->ctx));
 	ASSERT_TRUE(ask(self->ctx, getpid()));
-	EXPECT_EQ(SIGDONE, signalled(self, NULL));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(NULL));
+	EXPECT_EQ(0, signalled(NULL));
 }
 
 TEST_F(async, not_after_it_was_taken_back)
@@ -139,10 +108,10 @@ TEST_F(async, not_after_it_was_taken_back)
 	EXPECT_EQ(0, set_async(self->ctx, false));
 	close(other);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	/* Of what is never done, never. */
 	ASSERT_TRUE(ask(self->bg, getpid()));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 }
 
 /* A duplicate is the same file; another descriptor of the context asks for itself. */
@@ -156,9 +125,9 @@ TEST_F(async, each_file_once)
 	ASSERT_TRUE(ask(copy, getpid()));
 	ASSERT_TRUE(ask(other, getpid()));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	EXPECT_EQ(SIGDONE, signalled(self, &info));
-	EXPECT_EQ(SIGDONE, signalled(self, &info));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(&info));
+	EXPECT_EQ(SIGDONE, signalled(&info));
+	EXPECT_EQ(0, signalled(NULL));
 	close(copy);
 	close(other);
 }
@@ -172,7 +141,7 @@ TEST_F(async, takes_the_right_to_observe)
 	EXPECT_EQ(-EPERM, ctx_request(fd, FIOASYNC, &on));
 	EXPECT_EQ(0, fcntl(fd, F_GETFL) & O_ASYNC);
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	close(fd);
 }
 
@@ -190,7 +159,7 @@ static pid_t counts(fixture_self(async), bool leads)
 		setpgid(0, 0);
 	tell(self->from[1]);
 	hear(self->to[0]);
-	while (signalled(self, NULL))
+	while (signalled(NULL))
 		nr++;
 	_exit(nr);
 }
@@ -202,7 +171,7 @@ TEST_F(async, to_a_group)
 	ASSERT_EQ(0, setpgid(member, leader));
 	ASSERT_TRUE(ask(self->ctx, -leader));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	EXPECT_EQ(2, write(self->to[1], "!!", 2));
 	EXPECT_EQ(1, reap(leader));
 	EXPECT_EQ(1, reap(member));
@@ -226,7 +195,7 @@ TEST_F(async, whoever_made_it_is_killed)
 	ASSERT_TRUE(ask(seen, getpid()));
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(KILLED, reap(pid));
-	EXPECT_EQ(SIGDONE, sigwaitinfo(&self->set, &info));
+	EXPECT_EQ(SIGDONE, wait_signal(&info));
 	EXPECT_EQ(seen, info.si_fd);
 	EXPECT_TRUE(is_done(seen, ECANCELED, EOWNERDEAD));
 	close(seen);
@@ -252,19 +221,19 @@ TEST_F(async, not_to_the_processes_of_others)
 		EXPECT_TRUE(ask(self->ctx, root));
 		EXPECT_TRUE(tell(self->from[1]));
 		EXPECT_TRUE(hear(self->to[0]));
-		EXPECT_EQ(SIGDONE, signalled(self, NULL));
+		EXPECT_EQ(SIGDONE, signalled(NULL));
 		child_exit();
 	}
 	ASSERT_TRUE(hear(self->from[0]));
 	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
 	/* By now it would be there. */
-	EXPECT_EQ(0, signalled(self, NULL));
+	EXPECT_EQ(0, signalled(NULL));
 	EXPECT_TRUE(tell(self->to[1]));
 	EXPECT_EQ(0, reap(pid));
 	/* Asked for by root, it does come. */
 	ASSERT_EQ(0, set_async(self->ctx, false));
 	ASSERT_TRUE(ask(self->ctx, getpid()));
-	EXPECT_EQ(SIGDONE, signalled(self, NULL));
+	EXPECT_EQ(SIGDONE, signalled(NULL));
 }
 
 struct asker {
@@ -301,8 +270,8 @@ TEST_F(async, while_it_is_cancelled)
 		EXPECT_EQ(0, ctx_cancel(asker.fd, 0));
 		ASSERT_EQ(0, pthread_join(thread, &ret));
 		EXPECT_EQ(NULL, ret);
-		EXPECT_EQ(SIGDONE, signalled(self, NULL));
-		EXPECT_EQ(0, signalled(self, NULL));
+		EXPECT_EQ(SIGDONE, signalled(NULL));
+		EXPECT_EQ(0, signalled(NULL));
 		close(asker.fd);
 	}
 }
