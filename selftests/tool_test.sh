@@ -384,6 +384,24 @@ wrong_env()
 	CTX_FD=99 expect 0 'CTX_FD=99 is no context' ctx run -v true
 }
 
+# One that was handed on with less than ctx run gives it.
+fewer_rights()
+{
+	expect 125 "^ctx: the context that this was started under allows none below: 'ctx info'$" \
+		allow value,observe ctx run -- touch "$new" &&
+		[ ! -e "$new" ] &&
+		expect 0 '^rights    value observe$' allow value,observe ctx info &&
+		expect 0 'depth     2' allow derive ctx run -- ctx info &&
+		expect 125 '^ctx: the context at descriptor [0-9]* may not be observed$' \
+			allow derive ctx info &&
+		expect 125 '^ctx: the context at descriptor [0-9]* may not be observed$' \
+			allow derive ctx wait &&
+		expect 125 '^ctx: the context that CTX_FD names does not let its values be read$' \
+			allow observe ctx get a &&
+		expect 125 '^ctx: the context at descriptor [0-9]* does not let its values be read$' \
+			allow observe sh -c 'ctx get -f $CTX_FD a'
+}
+
 # A program with more rights than its caller is not bound to the context he hands it.
 set_user_id()
 {
@@ -1038,6 +1056,7 @@ test_case "nothing starts under a context that is done" born_done
 test_case "CTX_FD is passed on" passed_on
 test_case "closed standard descriptors stay the command's" closed_descriptors
 test_case "a CTX_FD that is no context" wrong_env
+test_case "a CTX_FD that allows less" fewer_rights
 test_case "a CTX_FD for a set-user-ID program" set_user_id
 test_case "info" info
 test_case "info on a context that is done" info_done
