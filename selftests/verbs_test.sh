@@ -716,6 +716,25 @@ cancel_stops_at_without()
 		expect 0 'state     live' ctx info "$id2"
 }
 
+# cancel_again STATUS PATTERN TIMES: somebody makes another one whenever his is cancelled,
+# before the next look at all there are, and TIMES in all; see lib/hold.c.
+cancel_again()
+{
+	hold_them cancel without again="$3" || return
+	expect "$1" "$2" taskset 1 ctx cancel --tree "$id1"
+	failure=$?
+	hold_more "$holders" up
+	read -r _ <&3
+	[ "$id" = 0 ] || output=$id show "how many are left" || return
+	return $failure
+}
+
+cancel_what_does_not_stop()
+{
+	cancel_again 0 '^$' 100 &&
+		cancel_again 1 "^ctx: contexts are still made below [0-9]*: end who does that" 101
+}
+
 # Below a value, which itself is not concerned, nor what is beside it.
 cancel_tree_of_value()
 {
@@ -1078,6 +1097,7 @@ test_case "cancel: some" alone cancel_some
 test_case "cancel: causes" alone cancel_causes
 test_case "cancel: errors" alone cancel_errors
 test_case "cancel: beyond a without-cancel" alone cancel_stops_at_without
+test_case "cancel: what does not stop" alone cancel_what_does_not_stop
 test_case "cancel: below a value" alone cancel_tree_of_value
 test_case "cancel: one's own tree" alone cancel_own_tree
 test_case "cancel: what this runs under" alone cancel_own_tree_ends

@@ -9,12 +9,19 @@
  *	cancel, keep, without, timeout=SECONDS, value=KEY=VALUE, expire (a timeout
  *	of nothing)
  *
+ * or "again=TIMES", which is a line of its own: one, and another one each time that it
+ * is done, TIMES in all, before whoever has ended it on CPU 0 goes on; then, or with
+ * the next line of input, how many of them were not done
+ *
  * or something else: "pipe" asks for "done" to be written to descriptor 4 when the
  * last one is done; "name=NAME" is what this process calls itself from then on; "up"
  * goes back to the one before, to branch there.
  */
 #define _GNU_SOURCE
 #include <err.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +66,50 @@ static void write_when_done(int ctx)
 		err(1, "on-done");
 }
 
+/* What was made so far in a line. */
+static void end_line(void)
+{
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* Whoever wakes us has to wait until we sleep again. */
+static void come_first_on_cpu0(void)
+{
+	const struct sched_param lowest = { .sched_priority = 1 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) || sched_setscheduler(0, SCHED_FIFO, &lowest))
+		err(1, "cannot come first");
+}
+
+/* False if there is input before. */
+static bool wait_done(int fd)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd,           .events = POLLIN },
+		{ .fd = STDIN_FILENO, .events = POLLIN },
+	};
+
+	return poll(fds, 2, -1) > 0 && fds[0].revents;
+}
+
+static void make_again(int times)
+{
+	int parent = chain[top];
+
+	come_first_on_cpu0();
+	push(ctx_with_cancel(parent));
+	end_line();
+	while (wait_done(chain[top]) && --times) {
+		close(chain[top]);
+		chain[top] = ctx_with_cancel(parent);
+	}
+	printf("%d ", times);
+}
+
 static void make(const char *kind)
 {
 	int parent = chain[top];
@@ -75,6 +126,8 @@ static void make(const char *kind)
 		push(ctx_with_timeout(parent, atoll(kind + 8) * CTX_SEC));
 	else if (!strncmp(kind, "value=", 6))
 		push(with_value(parent, kind + 6));
+	else if (!strncmp(kind, "again=", 6))
+		make_again(atoi(kind + 6));
 	else if (!strcmp(kind, "pipe"))
 		write_when_done(parent);
 	else if (!strncmp(kind, "name=", 5))
@@ -83,13 +136,6 @@ static void make(const char *kind)
 		top--;
 	else
 		errx(1, "there is no kind '%s'", kind);
-}
-
-/* What was made so far in a line. */
-static void end_line(void)
-{
-	putchar('\n');
-	fflush(stdout);
 }
 
 int main(int argc, char **argv)
