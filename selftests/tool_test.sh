@@ -272,15 +272,46 @@ nested()
 		expect 5 '' ctx run -t 50 -- ctx run -t 1h -- sh -c 'exit 5'
 }
 
-# Under a context that is done, nothing is started any more.
+# under_done COMMAND...: when the time is up.
+under_done()
+{
+	ctx run -t 0.1 -- sh -c 'ctx wait > /dev/null; "$@"; echo inner $?' sh "$@"
+}
+
+# not_started PATTERN: so it was said why.
+not_started()
+{
+	[ ! -e "$new" ] &&
+		echo "$output" | grep "^ctx: touch was not started: context [0-9]* $1" > /dev/null &&
+		return
+	echo "# expected that nothing was started, and '$1' in:"
+	echo "$output" | sed 's/^/# | /'
+	return 1
+}
+
+# Under a context that is done, nothing is started any more, which is said.
 born_done()
 (
 	trap '' TERM
-	expect 124 '^inner 124$' ctx run -t 0.1 -- sh -c '
-		ctx wait > /dev/null
-		ctx run -t 9 -- touch $new
-		echo inner $?' &&
-		[ ! -e "$new" ]
+	expect 124 '^inner 124$' under_done ctx run -t 9 -- touch "$new" &&
+		not_started 'timed out by timer at .* (because context [0-9]* did)$' &&
+		expect 124 '^inner 124$' under_done ctx run -q touch "$new" &&
+		[ "$output" = 'inner 124' ] &&
+		expect 124 '^inner 124$' under_done ctx run -qv touch "$new" &&
+		not_started 'timed out by timer at ' || return
+	for command in 'run -s INT' 'exec $id'; do
+		expect 0 '^inner' ctx run -- sh -c '
+			id=$(ctx info | sed -n "s/^parent *context //p")
+			ctx cancel -c EIO $id
+			eval "ctx $0 touch $new"
+			echo inner $?' "$command" &&
+			not_started 'was cancelled by ctx\[[0-9]*\] at .*: EIO, .* (because context' || return
+	done
+	# To nobody.
+	mkfifo "$dir/nobody"
+	exec 5<> "$dir/nobody"
+	exec 4> "$dir/nobody" 5>&-
+	expect 124 '^inner 124$' under_done sh -c 'exec ctx run touch $new 2>&4'
 )
 
 passed_on()

@@ -47,7 +47,8 @@ const char run_help[] =
 	"                             send signals to COMMAND alone\n"
 	"  -p, --preserve-status      end as COMMAND does, also when the time is up\n"
 	"  -g, --cgroup               run nothing if no cgroup can be made for COMMAND\n"
-	"  -q, --quiet                do not say that none can\n"
+	"  -q, --quiet                do not say that none can, or that COMMAND was not\n"
+	"                             started because the context was done already\n"
 	"  -v, --verbose              say on standard error who ended the context, when and\n"
 	"                             why, and which signal is sent\n"
 	"  -h, --help                 this text\n"
@@ -377,7 +378,14 @@ static void leave(struct run *run)
 /* The context was done before there was anything to run under it. */
 static int not_started(const struct run *run)
 {
-	tell_end(run);
+	struct ctx_event event;
+
+	/* To be read by nobody is no reason to end otherwise. */
+	signal(SIGPIPE, SIG_IGN);
+	if ((!run->quiet || run->verbose) && ctx_wait(run->ctx, 0, &event) > 0) {
+		fprintf(stderr, "ctx: %s was not started: ", run->command[0]);
+		print_end(stderr, &event);
+	}
 	return is_time_up(run) ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
 

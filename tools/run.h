@@ -85,7 +85,6 @@ void start_command(struct run *run);
 
 /* supervise.c */
 bool is_time_up(const struct run *run);
-void tell_end(const struct run *run);
 void watch_command(struct run *run);
 
 #endif /* RUN_H */

@@ -110,7 +110,7 @@ bool is_time_up(const struct run *run)
 }
 
 /* Says who ended the context, if asked to. */
-void tell_end(const struct run *run)
+static void tell_end(const struct run *run)
 {
 	struct ctx_event event;
 
