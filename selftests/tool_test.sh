@@ -238,14 +238,14 @@ stopped()
 	expect 124 '' ctx run -t 0.1 -- sh -c 'kill -STOP $$'
 }
 
+# What waits in there may die of the signal before the shell has got it: that is no end.
 forwarding()
 {
 	for signal in TERM HUP INT QUIT; do
 		expect 4 "cancelled by ctx.*EINTR" ctx run -v -- sh -c "
 			trap 'exit 4' $signal
 			kill -$signal \$PPID
-			while ctx wait; do :; done
-			exit 5" || return
+			while :; do ctx wait; done" || return
 	done
 }
 
@@ -320,7 +320,7 @@ passed_on()
 		expect 0 'depth     2' ctx run -- sh -c 'sh -c "ctx info"; exit' &&
 		expect 0 'depth     4' ctx run -- ctx run -- ctx info &&
 		expect 0 'creator   ctx\[' ctx run -- ctx info &&
-		expect 0 '^1$' ctx run -- ctx run -- sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
+		expect 0 '^1$' ctx run -- ctx run -- sh -c 'ls -l /proc/$$/fd | grep -c "\[ctx\]"' &&
 		expect 0 '' ctx run -- sh -c '[ $CTX_FD -ge 10 ]'
 }
 
@@ -498,13 +498,13 @@ killed_run()
 	expect 0 "cancelled by ctx\[$pid\] .*EOWNERDEAD" echo "$line"
 }
 
-# The command itself goes too.
+# The command itself goes too. Its context is done first: it does not end by that.
 killed_run_ends_command()
 {
 	without_cgroup ctx run -- sh -c '
 		trap "echo TERM > $result; exit" TERM
 		echo $PPID > $result
-		ctx wait > /dev/null' &
+		while :; do ctx wait > /dev/null; done' &
 	read -r pid <&3
 	kill -KILL "$pid"
 	read -r line <&3
@@ -518,6 +518,7 @@ ended_run()
 	ctx run -- sh -c 'ctx wait > $result &' &
 	read -r line <&3
 	wait
+	removed
 	expect 0 'cancelled by ctx\[[0-9]*\] ' echo "$line" &&
 		! echo "$line" | grep EOWNERDEAD
 }
@@ -571,12 +572,19 @@ plant_under()
 	[ "$one" != up ] || run=$two
 }
 
+# Until whoever was killed has left his group, which is after he has closed his files.
+emptied()
+{
+	while grep -q 'populated 1' "$groups"/ctx-run-*/cgroup.events; do :; done
+}
+
 # No sooner than the kernel has killed them all does the reader come to the end.
 killed_run_takes_all()
 {
 	plant_under ctx run --
 	kill -KILL "$run"
 	wait "$reader" && wait
+	emptied
 	# Nobody was there to remove the group: the next one does.
 	ls -d "$groups/ctx-run-$run" > /dev/null &&
 		ctx run true &&
@@ -590,6 +598,7 @@ killed_outer_takes_inner()
 	outer=$(awk '{ print $4 }' "/proc/$outer/stat")
 	kill -KILL "$outer"
 	wait "$reader" && wait
+	emptied
 	ctx run true && no_groups_left
 }
 
@@ -785,9 +794,18 @@ ambient()
 		no_groups_left
 }
 
+# Until nobody stays with anything: who does has removed the group before he is gone, and
+# who is killed lets go of the group's lock after what he stayed with.
+# shellcheck disable=SC2009 # busybox has no pgrep that looks at names only
+nobody_stays()
+{
+	while ps -o comm | grep -q '^ctx *$'; do :; done
+}
+
 # Whoever kills the process that stays with it takes it all, as with ctx run itself.
 left_behind_is_killed()
 {
+	nobody_stays
 	cat "$alive" &
 	reader=$!
 	expect 0 '' ctx run -- sh -c '
@@ -798,6 +816,8 @@ left_behind_is_killed()
 	# shellcheck disable=SC2009 # busybox has no pgrep that looks at arguments only
 	kill -KILL "$(ps -o pid,comm | awk '$2 == "ctx" { print $1 }')"
 	wait $reader
+	nobody_stays
+	emptied
 	ctx run true && no_groups_left
 }
 
@@ -935,7 +955,7 @@ exec_by_id()
 		expect 0 'rights    derive observe' ctx exec "$id" ctx info &&
 		expect 7 '' ctx exec -t 5s "$id" -- sh -c 'exit 7' &&
 		expect 124 '' ctx exec -t .1 "$id" cat "$silence" &&
-		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c ctx' &&
+		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c "\[ctx\]"' &&
 		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true &&
 		expect 0 '^ctx: the context is not below that of this cgroup: ' \
 			ctx run -- ctx exec -v "$id" true || return
