@@ -26,12 +26,20 @@ exec 3<> "$result"
 # Newer kernels need not have it in debugfs.
 [ -d $tracing/events ] || mount -t tracefs tracefs $tracing
 
+# Until there are no contexts. That of a cgroup which was removed is there until a grace
+# period of RCU is over; that of who stayed with the last in one, until he is gone as well.
+nothing_left()
+{
+	until [ "$(ctx tree -a | wc -l)" = 1 ]; do :; done
+}
+
 # Without anything that another one held.
 alone()
 (
 	"$@"
 	status=$?
 	release
+	nothing_left
 	exit $status
 )
 
@@ -155,7 +163,7 @@ tree_values()
 # ... as does what ctx run makes for itself.
 tree_of_runs()
 {
-	[ "$(ctx run -- ctx tree | sed 1d | wc -l)" = 1 ] &&
+	[ "$(ctx run -- ctx tree | sed 1d | wc -l)" = 1 ] && nothing_left &&
 		[ "$(ctx run -- ctx run -- ctx tree | sed 1d | wc -l)" = 2 ] &&
 		[ "$(ctx run -- ctx run -- ctx tree -a | sed 1d | wc -l)" -ge 4 ] &&
 		expect 0 '  ctx run -- ctx tree$' ctx run -- ctx tree
@@ -188,12 +196,13 @@ tree_of_the_done()
 tree_commands()
 {
 	mkfifo "$result.never"
-	ctx run -- sh -c 'cat "$0" & echo >&3; wait' "$result.never" 3>&3 &
+	ctx run -- sh -c 'cat "$0" & wait' "$result.never" &
 	run=$!
-	read -r _ <&3
+	# The cat has it open, so it has begun: while that is being done no CTX_FD is seen.
+	exec 4> "$result.never"
 	expect 0 "  sh -c cat .* (+1)$" ctx tree
 	failure=$?
-	echo > "$result.never"
+	exec 4>&-
 	wait $run
 	[ $failure = 0 ] && hold_them cancel name=other && expect 0 '  \[hold\]$' ctx tree
 }
@@ -319,6 +328,9 @@ looking_counts_for_nothing()
 {
 	hold_them cancel || return
 	ctx wait "$id1" > "$result" 5>&- &
+	# It has that open: from here on it is told, also of what is gone.
+	# shellcheck disable=SC2010 # the names are the kernel's
+	until ls -l /proc/$!/fd | grep -q '\[ctx\]'; do :; done
 	ctx tree > /dev/null && ctx top > /dev/null && ctx info "$id1" > /dev/null
 	eval "exec $((holders + 4))>&-"
 	read -r line <&3
@@ -462,6 +474,8 @@ info_by_number()
 	ctx cancel -c EIO "$id1"
 	read -r line <&3
 	[ "$line" = "done" ] || return
+	# That it was written is noted after that.
+	until ctx info "$id2" | grep -q '^on-dones  1, all written$'; do :; done
 	expect 0 '^cause     EIO, ' ctx info "$id2" && has '^on-dones  1, all written$' &&
 		has "^origin    context $id1$" && has '^by        ctx\[' || show "done"
 }
@@ -619,9 +633,10 @@ wait_for_all()
 # ... which is what CTX_FD names, and what the cgroup is bound to.
 wait_for_all_but_ours()
 {
-	expect 0 '^$' ctx run -g -- env -u CTX_FD ctx wait -a -t 1ms &&
-		expect 0 '^$' ctx run -g -- env CTX_FD=99 ctx wait -a -t 1ms &&
-		expect 0 '^$' ctx run -g -- sh -c 'CTX_FD=9 ctx wait -a -t 1ms 9<> /dev/ctx' || return
+	expect 0 '^$' ctx run -g -- env -u CTX_FD ctx wait -a -t 1ms && nothing_left &&
+		expect 0 '^$' ctx run -g -- env CTX_FD=99 ctx wait -a -t 1ms && nothing_left &&
+		expect 0 '^$' ctx run -g -- sh -c 'CTX_FD=9 ctx wait -a -t 1ms 9<> /dev/ctx' &&
+		nothing_left || return
 	hold_them cancel || return
 	expect 0 '^$' ctx run -g -- ctx exec -q "$id1" ctx wait -a -t 1ms
 }
@@ -991,7 +1006,12 @@ trace_leaves_nothing()
 trace_into_closed_pipe()
 {
 	hold_them cancel || return
-	ctx trace 2> "$result" | true &
+	ctx trace 2> "$result" | {
+		exec < /dev/null
+		echo closed > "$result"
+	} &
+	# It listens, and it is closed, in any order.
+	read -r line <&3
 	read -r line <&3
 	ctx cancel "$id1"
 	wait $!
