@@ -339,7 +339,7 @@ static int die_of_signal(const struct run *run, int number)
 	sigemptyset(&set);
 	sigaddset(&set, number);
 	/* ^C was meant for all of the job, whoever had the terminal. A context's end was not. */
-	if (run->has_tty && is_key(number) && !run->signalled)
+	if (run->has_tty && is_key(number) && !run->was_done)
 		kill(0, number);
 	else
 		raise(number);

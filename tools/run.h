@@ -58,6 +58,7 @@ struct run {
 	bool killed;		/* so was KILL */
 	bool exited;
 	bool timed_out;		/* not later than it exited */
+	bool was_done;		/* so was the context, for whatever reason */
 };
 
 #define RUN_INIT { .signal = SIGTERM, .group.dir = -1, .guard = -1 }

@@ -198,6 +198,7 @@ static void on_child(struct run *run)
 		run->exited = true;
 		run->status = status;
 		run->timed_out = is_time_up(run);
+		run->was_done = ctx_err(run->ctx) > 0;
 	}
 }
 
