@@ -117,7 +117,7 @@ locales()
 		shell 124 '' "LC_NUMERIC=comma \$command $duration cat \$silence"
 	done
 	shell 124 '' 'LC_NUMERIC=comma $command -k 0,1 0,1 cat $silence'
-	shell 0 '' 'LC_NUMERIC=comma $command 4,5 true'
+	shell 0 '' 'LC_NUMERIC=comma $command 4,5h true'
 	for duration in 0,1,1 0.1,1 0,1.1 ','; do
 		shell 125 . "LC_NUMERIC=comma \$command $duration true"
 	done
