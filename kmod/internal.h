@@ -868,6 +868,7 @@ int ctx_source_arm(struct ctx *ctx, struct ctx_source *source, const struct ctx_
 void ctx_source_queue(struct ctx_source *source, int cause, bool final);
 void ctx_source_fire_now(struct ctx_source *source);
 int ctx_source_link(struct ctx *ctx, struct ctx *other, struct ctx_source *source);
+struct work_struct *ctx_source_asker(const struct ctx_source *source);
 struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot);
 
 /* fence.c */
@@ -890,8 +891,8 @@ int ctx_poll_attach(struct ctx *ctx, struct file *file, __poll_t events, int cau
 		    struct ctx_source *source, bool counted);
 
 /* linger.c, but for what takes an account: see below */
-void ctx_file_put(struct file *file);
-void ctx_file_let_go(struct file *file);
+void ctx_file_put(struct file *file, struct work_struct *asker);
+void ctx_file_let_go(struct file *file, struct work_struct *asker);
 int ctx_linger_init(void);
 void ctx_linger_exit(void);
 
@@ -1064,6 +1065,7 @@ struct ctx_turn {
 
 int ctx_turn_init(void);
 void ctx_turn_exit(void);
+void ctx_turn_expect(void);
 void ctx_turn_queue(struct ctx_turn *turn, struct ctx_account *account, work_func_t fn);
 bool ctx_turn_begin(struct ctx_turn *turn);
 void ctx_turn_end(struct ctx_turn *turn);
@@ -1072,11 +1074,13 @@ void ctx_turn_end(struct ctx_turn *turn);
 struct ctx_release {
 	struct ctx_turn turn;
 	struct file *file;
+	struct work_struct *asker;
 	void (*released)(struct ctx_release *release);
 };
 
-void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx_account *account,
-		      void (*released)(struct ctx_release *release));
+void ctx_release_expect(struct file *file);
+void ctx_release_file(struct ctx_release *release, struct file *file, struct work_struct *asker,
+		      struct ctx_account *account, void (*released)(struct ctx_release *release));
 
 /* ondone.c */
 struct ctx_ioc_info;

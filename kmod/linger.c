@@ -7,13 +7,16 @@
  * owner said, and for what the other side does. That is for the owner to wait for: not
  * for whoever has the last reference on a context, nor for the kernel's one worker that
  * releases files for kernel threads, behind which everybody else's would wait. So these
- * go by workers, where users take turns (turn.c), and sockets do not linger unless the
- * owner, who closes it at the same moment, gets past the look at whether he has.
+ * go by workers, where users take turns (turn.c), and sockets do not linger, unless two
+ * references go at the same moment, and neither is the last one when it is looked at.
  *
- * A file stays charged to its user until then: what is held up does not make room.
+ * A file stays charged to its user until then, and keeps the module: what is held up does
+ * not make room, and to unload is refused, where that would wait for as long as somebody
+ * likes.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/module.h>
 #include <linux/net.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -33,9 +36,14 @@ static void ctx_do_not_linger(struct sock *sk)
 	release_sock(sk);
 }
 
-/* In a worker, which may be held up. */
-void ctx_file_let_go(struct file *file)
+/*
+ * In a worker, which may be held up. @asker, unless NULL, may just be asking @file, with a
+ * reference that must not be the last one.
+ */
+void ctx_file_let_go(struct file *file, struct work_struct *asker)
 {
+	if (asker)
+		flush_work(asker);
 	if (IS_ENABLED(CONFIG_INET) && ctx_is_inet(file) && file_count(file) == 1)
 		ctx_do_not_linger(sock_from_file(file)->sk);
 	__fput_sync(file);
@@ -53,19 +61,26 @@ static void ctx_release_work(struct work_struct *work)
 
 	if (!ctx_turn_begin(&release->turn))
 		return;
-	ctx_file_let_go(release->file);
+	ctx_file_let_go(release->file, release->asker);
 	ctx_turn_end(&release->turn);
 	release->released(release);
 	ctx_account_released(account);
 }
 
+/* @file, which is charged to a user, will be let go, by the next or in another turn. */
+void ctx_release_expect(struct file *file)
+{
+	if (ctx_may_be_held_up(file))
+		ctx_turn_expect();
+}
+
 /*
- * Lets go of @file, and then uncharges @account for it. @released, which must not sleep,
- * gets the storage back, from a worker or before this returns. In any context but a hard
- * interrupt.
+ * Lets go of @file, as ctx_file_let_go() does, and then uncharges @account for it.
+ * @released, which must not sleep, gets the storage back, from a worker or before this
+ * returns. In any context but a hard interrupt.
  */
-void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx_account *account,
-		      void (*released)(struct ctx_release *release))
+void ctx_release_file(struct ctx_release *release, struct file *file, struct work_struct *asker,
+		      struct ctx_account *account, void (*released)(struct ctx_release *release))
 {
 	if (!ctx_may_be_held_up(file)) {
 		fput(file);
@@ -74,6 +89,7 @@ void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx
 		return;
 	}
 	release->file = file;
+	release->asker = asker;
 	release->released = released;
 	ctx_account_releasing(account);
 	ctx_turn_queue(&release->turn, account, ctx_release_work);
@@ -82,22 +98,26 @@ void ctx_release_file(struct ctx_release *release, struct file *file, struct ctx
 struct ctx_let_go {
 	struct work_struct work;
 	struct file *file;
+	struct work_struct *asker;
 };
 
 static void ctx_let_go_work(struct work_struct *work)
 {
 	struct ctx_let_go *let_go = container_of(work, struct ctx_let_go, work);
 	struct file *file = let_go->file;
+	struct work_struct *asker = let_go->asker;
 
 	kfree(let_go);
-	ctx_file_let_go(file);
+	ctx_file_let_go(file, asker);
+	/* Who unloads the module waits for the worker that is here. */
+	module_put(THIS_MODULE);
 }
 
 /*
- * As fput(), for a file that is charged to nobody, and nobody waits for it. Without
- * memory it is fput(). Any context but NMI.
+ * As ctx_file_let_go(), for a file that is charged to nobody, and nobody waits for it.
+ * Without memory it is fput(). Any context but NMI.
  */
-void ctx_file_put(struct file *file)
+void ctx_file_put(struct file *file, struct work_struct *asker)
 {
 	struct ctx_let_go *let_go = NULL;
 
@@ -107,7 +127,9 @@ void ctx_file_put(struct file *file)
 		fput(file);
 		return;
 	}
+	__module_get(THIS_MODULE);
 	let_go->file = file;
+	let_go->asker = asker;
 	INIT_WORK(&let_go->work, ctx_let_go_work);
 	queue_work(ctx_linger_wq, &let_go->work);
 }

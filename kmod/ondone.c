@@ -200,7 +200,7 @@ static void ctx_on_done_released(struct ctx_release *release)
 /* Nothing is written. In any context but a hard interrupt. */
 static void ctx_on_done_drop(struct ctx_on_done *od)
 {
-	ctx_release_file(&od->release, od->file, od->account, ctx_on_done_released);
+	ctx_release_file(&od->release, od->file, NULL, od->account, ctx_on_done_released);
 }
 
 static void ctx_on_done_report(struct ctx_on_done *od, int err)
@@ -239,7 +239,7 @@ static void ctx_on_done_work(struct work_struct *work)
 	if (turns && !ctx_turn_begin(&od->release.turn))
 		return;
 	ctx_on_done_write(od);
-	ctx_file_let_go(od->file);
+	ctx_file_let_go(od->file, NULL);
 	if (turns)
 		ctx_turn_end(&od->release.turn);
 	ctx_on_done_free(od);
@@ -311,6 +311,7 @@ static struct ctx_on_done *ctx_on_done_make(const struct ctx_on_done_kind *kind,
 		err = PTR_ERR(od->file);
 		goto err_uncharge;
 	}
+	ctx_release_expect(od->file);
 	od->cred = get_current_cred();
 	od->memcg = get_mem_cgroup_from_mm(current->mm);
 	od->kind = kind;

@@ -104,9 +104,9 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	ready = ctx_poll_ready(file, events);
 	raw_spin_lock_irq(&fired->lock);
 	if (!fired->asked) {
-		/* It was detached meanwhile: ours may be the last one. */
+		/* It was detached meanwhile: whoever lets go of the file waits for this. */
 		raw_spin_unlock_irq(&fired->lock);
-		ctx_file_put(file);
+		fput(file);
 		raw_spin_lock_irq(&fired->lock);
 		return false;
 	}
@@ -337,6 +337,12 @@ int ctx_source_fire(struct ctx_source *source, int cause)
 }
 EXPORT_SYMBOL_GPL(ctx_source_fire);
 
+/* Who asks its file, and may be doing so while it is detached. */
+struct work_struct *ctx_source_asker(const struct ctx_source *source)
+{
+	return &source->fired->work;
+}
+
 /*
  * As ctx_source_detach(), which gives *@shot, but for what it watches: the file of one
  * that does is the caller's.
@@ -391,6 +397,7 @@ struct file *ctx_source_detach_file(struct ctx_source *source, bool *shot)
  */
 bool ctx_source_detach(struct ctx_source *source)
 {
+	struct work_struct *asker;
 	struct dma_fence *fence;
 	struct file *file;
 	bool shot;
@@ -398,10 +405,11 @@ bool ctx_source_detach(struct ctx_source *source)
 	if (!source || !source->ctx)
 		return false;
 	fence = ctx_source_fence(source);
+	asker = ctx_source_asker(source);
 	file = ctx_source_detach_file(source, &shot);
 	/* Last: the storage may be part of what goes with it. */
 	if (file)
-		ctx_file_put(file);
+		ctx_file_put(file, asker);
 	dma_fence_put(fence);
 	return !shot;
 }

@@ -17,13 +17,21 @@
 static struct workqueue_struct *ctx_turn_wq;
 
 /*
+ * There is something that will take a turn, once. Until it ends the module stays: to unload
+ * it is refused, where that would wait for as long as somebody likes. Who calls keeps it
+ * himself: later nobody else may, as when the last descriptor is being closed.
+ */
+void ctx_turn_expect(void)
+{
+	__module_get(THIS_MODULE);
+}
+
+/*
  * Has @fn called by a worker, which begins with ctx_turn_begin(). @account is charged for
- * something until ctx_turn_end(). Until then the module stays: to unload it is refused,
- * where that would wait for as long as somebody likes.
+ * something until ctx_turn_end().
  */
 void ctx_turn_queue(struct ctx_turn *turn, struct ctx_account *account, work_func_t fn)
 {
-	__module_get(THIS_MODULE);
 	turn->account = account;
 	turn->admitted = false;
 	INIT_WORK(&turn->work, fn);

@@ -34,12 +34,14 @@ static void ctx_watch_released(struct ctx_release *release)
 static void ctx_watch_free(struct ctx_watch *watch)
 {
 	struct ctx_account *account = watch->account;
+	struct work_struct *asker;
 	struct file *file;
 	bool shot;
 
 	if (watch->source.ctx) {
+		asker = ctx_source_asker(&watch->source);
 		file = ctx_source_detach_file(&watch->source, &shot);
-		ctx_release_file(&watch->release, file, account, ctx_watch_released);
+		ctx_release_file(&watch->release, file, asker, account, ctx_watch_released);
 		return;
 	}
 	/* It was never attached. */
@@ -105,6 +107,8 @@ int ctx_watch_add(struct ctx *ctx, struct file *file, __poll_t events, int cause
 	if (IS_ERR(watch))
 		return PTR_ERR(watch);
 	err = ctx_poll_attach(ctx, file, events, cause, &watch->source, false);
+	if (watch->source.ctx)
+		ctx_release_expect(file);
 	/* From then on it belongs to the context. */
 	if (!err)
 		err = ctx_callback_add(ctx, &watch->cb, ctx_watch_end);
