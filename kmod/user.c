@@ -15,7 +15,6 @@
 #include <linux/sched/signal.h>
 #include <linux/siphash.h>
 #include <linux/user_namespace.h>
-#include <linux/wait.h>
 
 #include "internal.h"
 
@@ -240,8 +239,26 @@ static int ctx_account_try(enum ctx_charge what, struct ctx_account **charged)
 
 /* How long somebody waits for files of his to be let go, which nothing should hold up. */
 #define CTX_ROOM_WAIT	(10 * HZ)
+#define CTX_ROOM_PAUSE	(HZ / 20)	/* the longest between two looks */
 
-static DECLARE_WAIT_QUEUE_HEAD(ctx_account_roomier);
+/*
+ * He looks again, less and less often: to be woken would be for all who wait, in one go,
+ * with interrupts off.
+ */
+static int ctx_account_await(enum ctx_charge what, struct ctx_account **charged)
+{
+	long waited = 0, pause = 1;
+	int err;
+
+	while ((err = ctx_account_try(what, charged)) == -EBUSY && waited < CTX_ROOM_WAIT) {
+		if (fatal_signal_pending(current))
+			break;
+		schedule_timeout_killable(pause);
+		waited += pause;
+		pause = min_t(long, 2 * pause, CTX_ROOM_PAUSE);
+	}
+	return err == -EBUSY ? -EDQUOT : err;
+}
 
 /*
  * A watch of a context that is done does not count, though a worker may not have got to
@@ -254,10 +271,7 @@ int ctx_account_charge(enum ctx_charge what, struct ctx_account **charged)
 	if (err != -EDQUOT && err != -EBUSY)
 		return err;
 	ctx_watch_flush();
-	wait_event_killable_timeout(ctx_account_roomier,
-				    (err = ctx_account_try(what, charged)) != -EBUSY,
-				    CTX_ROOM_WAIT);
-	return err == -EBUSY ? -EDQUOT : err;
+	return ctx_account_await(what, charged);
 }
 
 void ctx_account_uncharge(enum ctx_charge what, struct ctx_account *account)
@@ -288,7 +302,6 @@ void ctx_account_released(struct ctx_account *account)
 	ctx_account_turns(account)->releasing--;
 	ctx_account_uncharge_locked(CTX_CHARGE_FILE, account);
 	spin_unlock_irqrestore(&ctx_account_lock, flags);
-	wake_up_all(&ctx_account_roomier);
 }
 
 /* NULL for a context that no process made. */
