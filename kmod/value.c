@@ -235,8 +235,9 @@ const struct ctx_value *ctx_value_find(const struct ctx *ctx, const void *key,
 
 /**
  * ctx_value - look up a value
- * @ctx: the context; the caller holds a reference, or is in an RCU read-side
- *	critical section in which he found one that was alive
+ * @ctx: the context; the caller holds a reference, or is in an RCU read-side critical
+ *	section in which he found a value context that was alive: of other kinds the memory
+ *	is not kept until its end
  * @key: the key
  *
  * The nearest value wins, at @ctx or above it, through nodes of every kind and
