@@ -92,6 +92,16 @@ timed_out_by_itself()
 	ignoring_term 124 'timed out by timer' ctx run -t 0.1 -- ctx wait
 }
 
+# As timeout(1) starts a command whose time has passed by then.
+timed_out_before_the_start()
+{
+	rm -f "$new"
+	expect 124 '^$' ctx run -t 0.000001 -s URG touch "$new" && [ -e "$new" ]
+	failure=$?
+	rm -f "$new"
+	return $failure
+}
+
 durations()
 {
 	expect 0 'deadline  none' ctx run -t 0 -- ctx info &&
@@ -1082,6 +1092,7 @@ echo "1..$(grep -c '^test_case "' "$0")"
 test_case "the command's own status" own_status
 test_case "124 when the time is up" timed_out
 test_case "124 also if the command ends by itself then" timed_out_by_itself
+test_case "started also if the time is up by then" timed_out_before_the_start
 test_case "durations" durations
 test_case "125 for bad arguments" bad_arguments
 test_case "help" help

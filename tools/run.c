@@ -375,16 +375,22 @@ static void leave(struct run *run)
 			 run->command[0], strerror(errno));
 }
 
-/* The context was done before there was anything to run under it. */
-static int not_started(const struct run *run)
+/*
+ * Whether one above was done before there was anything to run. If its own time has passed
+ * by now, the command is started all the same, as by timeout(1), and hears of that at once.
+ */
+static bool is_born_done(const struct run *run, struct ctx_event *event)
 {
-	struct ctx_event event;
+	return ctx_wait(run->ctx, 0, event) > 0 && event->origin_id != event->id;
+}
 
+static int not_started(const struct run *run, const struct ctx_event *event)
+{
 	/* To be read by nobody is no reason to end otherwise. */
 	signal(SIGPIPE, SIG_IGN);
-	if ((!run->quiet || run->verbose) && ctx_wait(run->ctx, 0, &event) > 0) {
+	if (!run->quiet || run->verbose) {
 		fprintf(stderr, "ctx: %s was not started: ", run->command[0]);
-		print_end(stderr, &event);
+		print_end(stderr, event);
 	}
 	return is_time_up(run) ? EXIT_TIMED_OUT : EXIT_SIGNAL + run->signal;
 }
@@ -392,10 +398,12 @@ static int not_started(const struct run *run)
 /* Runs what @run has under a child of @outer, which is closed. */
 int run_command(struct run *run, int outer)
 {
+	struct ctx_event event;
+
 	find_above(run, outer);
 	make_contexts(run, outer);
-	if (ctx_err(run->ctx) > 0)
-		return not_started(run);
+	if (is_born_done(run, &event))
+		return not_started(run, &event);
 	watch_signals(run);
 	prepare_group(run);
 	start_command(run);
