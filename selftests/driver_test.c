@@ -478,6 +478,48 @@ TEST_F(driver, can_be_linked_to)
 	}
 }
 
+#define LINKED_ROUNDS	20
+#define LINKED_DEPTH	200
+
+/* Of the calling user: what is linked to @other, and the bottom of what is below that. */
+static int link_chain(int bg, int other)
+{
+	int ctx = ctx_derive(bg, 0), depth;
+
+	must(ctx_link(ctx, other) == 0);
+	for (depth = 0; depth < LINKED_DEPTH; depth++)
+		ctx = ctx_derive(ctx, 0);
+	return ctx;
+}
+
+/*
+ * What a process has linked to the kernel's, or to another user's, is for a worker to
+ * end: that is waited for as well.
+ */
+TEST_F(driver, s5_waits_for_what_others_have_linked)
+{
+	int i, ctx, fd, bottom;
+	pid_t pid;
+
+	for (i = 0; i < LINKED_ROUNDS; i++) {
+		ctx = ctx_derive(self->bg, 0);
+		fd = give_below(self, i & 1 ? CTX_DRIVER_SAME : CTX_DRIVER_CANCEL, ctx,
+				CTX_RIGHT_OBSERVE, 0);
+		ASSERT_LE(0, fd);
+		pid = spawn();
+		if (!pid) {
+			become(10000);
+			bottom = link_chain(self->bg, fd);
+			EXPECT_EQ(0, ctx_request(self->dev, CTX_DRIVER_END_SYNC, &self->arg));
+			EXPECT_EQ(ECANCELED, ctx_err(bottom));
+			child_exit();
+		}
+		EXPECT_EQ(0, reap(pid));
+		close(fd);
+		close(ctx);
+	}
+}
+
 /* It has no number, but is not Background, which is at depth 0. */
 TEST_F(driver, tells_where_it_is)
 {

@@ -273,6 +273,14 @@ static long driver_end(struct ctx_driver_arg *arg)
 	return err;
 }
 
+static long driver_end_sync(void)
+{
+	mutex_lock(&driver_lock);
+	ctx_cancel_sync(driver_kept);
+	mutex_unlock(&driver_lock);
+	return 0;
+}
+
 static struct ctx_source driver_source;
 
 static long driver_on_file(struct ctx_driver_arg *arg)
@@ -374,6 +382,8 @@ static long driver_do(unsigned int cmd, struct ctx_driver_arg *arg)
 		return driver_on_file(arg);
 	case CTX_DRIVER_OFF_FILE:
 		return driver_off_file(arg);
+	case CTX_DRIVER_END_SYNC:
+		return driver_end_sync();
 	}
 	return -ENOTTY;
 }

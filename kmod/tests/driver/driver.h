@@ -57,5 +57,7 @@ struct ctx_driver_arg {
 #define CTX_DRIVER_ON_FILE	_IOWR('d', 8, struct ctx_driver_arg)
 /* Takes that away @where: what ctx_source_detach() gave */
 #define CTX_DRIVER_OFF_FILE	_IOWR('d', 9, struct ctx_driver_arg)
+/* ctx_cancel_sync() of what it keeps */
+#define CTX_DRIVER_END_SYNC	_IOWR('d', 10, struct ctx_driver_arg)
 
 #endif /* _CTX_TESTS_DRIVER_H */
