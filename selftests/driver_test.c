@@ -890,6 +890,27 @@ TEST_F(last, reference_on_a_context_with_a_watch)
 	EXPECT_TRUE(wait_unread(self->pipe[1]));
 }
 
+/* ... which was to write to the pipe: it was never done, and nobody is left who would. */
+TEST_F(last, reference_on_a_context_with_an_on_done)
+{
+	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP), given;
+	__u64 id = ctx_id(ctx);
+
+	EXPECT_EQ(0, ctx_on_done(ctx, self->pipe[1], "done", 4));
+	close(self->pipe[1]);
+	given = give_below(&self->driver, CTX_DRIVER_SAME, ctx, CTX_RIGHT_OBSERVE, 0);
+	ASSERT_LE(0, given);
+	close(given);
+	close(ctx);
+	EXPECT_EQ(0, kept(&self->driver));
+	EXPECT_EQ(0, poll_events(self->pipe[0], POLLIN, 0));
+	EXPECT_EQ(0, last_drop(self, variant->where));
+	EXPECT_EQ(POLLHUP, poll_events(self->pipe[0], POLLIN, -1));
+	EXPECT_EQ(-ESRCH, ctx_open_id(self->driver.bg, id, CTX_RIGHT_OBSERVE));
+	close(self->pipe[0]);
+	self->pipe[1] = -1;
+}
+
 /* Returns whether the @nth of what takes memory was there to fail. */
 static bool lets_go(struct _test_data_driver *driver, int nth_fd, int nth)
 {
