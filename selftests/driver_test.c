@@ -6,6 +6,7 @@
 #include "ctx_fail.h"
 #include "ctx_module.h"
 #include "ctx_test.h"
+#include "stall.h"
 
 #include <netinet/in.h>
 #include <sys/eventfd.h>
@@ -756,10 +757,15 @@ FIXTURE_TEARDOWN(on_file)
 	driver_teardown(_metadata, &self->driver, NULL);
 }
 
+static int on_events(struct _test_data_driver *driver, int fd, short events)
+{
+	driver->arg = (struct ctx_driver_arg){ .fd = fd, .flags = events, .cause = -EIO };
+	return ctx_request(driver->dev, CTX_DRIVER_ON_FILE, &driver->arg);
+}
+
 static int on_file(struct _test_data_driver *driver, int fd)
 {
-	driver->arg = (struct ctx_driver_arg){ .fd = fd, .flags = POLLIN, .cause = -EIO };
-	return ctx_request(driver->dev, CTX_DRIVER_ON_FILE, &driver->arg);
+	return on_events(driver, fd, POLLIN);
 }
 
 static int off_file(struct _test_data_driver *driver)
@@ -822,6 +828,10 @@ FIXTURE_VARIANT_ADD(last, softirq) {
 	.where = CTX_DRIVER_SOFTIRQ,
 };
 
+FIXTURE_VARIANT_ADD(last, locked) {
+	.where = CTX_DRIVER_LOCKED,
+};
+
 FIXTURE_SETUP(last)
 {
 	driver_setup(_metadata, &self->driver, NULL);
@@ -852,6 +862,30 @@ TEST_F(last, reference_on_a_pipe)
 	close(self->pipe[0]);
 	EXPECT_EQ(1, last_off_file(self, variant->where));
 	EXPECT_TRUE(wait_unread(self->pipe[1]));
+}
+
+/* Nobody waits for who has the pipe's lock; until the file is gone the module stays. */
+TEST_F(last, reference_on_a_pipe_that_is_held_up)
+{
+	struct stall stall;
+	long long users;
+	int fd;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	fd = open_anew(stall.pipe[0]);
+	ASSERT_EQ(0, on_events(&self->driver, fd, POLLPRI));
+	close(fd);
+	ASSERT_TRUE(stall_begin(&stall));
+	users = read_number(REFCNT);
+	EXPECT_EQ(1, last_off_file(self, variant->where));
+	EXPECT_EQ(users + 1, read_number(REFCNT));
+	stall_end(&stall);
+	while (read_number(REFCNT) != users)
+		sched_yield();
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(self->pipe[0]);
 }
 
 /* That nobody has the other end any more shows in an error on this one. */

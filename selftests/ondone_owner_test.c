@@ -4,13 +4,11 @@
  * killed with him, with whose rights, within which bounds, and who can hold up whom.
  */
 #include "bpf.h"
+#include "stall.h"
 
 #include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-
-#include <linux/userfaultfd.h>
 
 #define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
 #define DEFAULT_FILES	4096
@@ -364,61 +362,6 @@ TEST_F(owner, bounds)
 
 /* Who holds up whom */
 
-#define PAGE	4096
-
-struct stall {
-	pthread_t thread;
-	int pipe[2];
-	int fault;
-	char *page;
-};
-
-static void *stalled_read(void *arg)
-{
-	struct stall *stall = arg;
-
-	return (void *)read(stall->pipe[0], stall->page, 1);
-}
-
-/* A page that is not there until resume() says so. */
-static bool stall_init(struct stall *stall)
-{
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	struct uffdio_api api = { .api = UFFD_API };
-
-	stall->fault = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (stall->fault < 0)
-		return false;
-	stall->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = to_u64(stall->page);
-	reg.range.len = PAGE;
-	return must(ioctl(stall->fault, UFFDIO_API, &api) == 0) &&
-	       must(ioctl(stall->fault, UFFDIO_REGISTER, &reg) == 0) &&
-	       must(pipe2(stall->pipe, O_CLOEXEC) == 0);
-}
-
-/* From here on the pipe is locked by who reads from it. */
-static bool stall_begin(struct stall *stall)
-{
-	struct uffd_msg msg;
-
-	return must(tell(stall->pipe[1])) &&
-	       must(pthread_create(&stall->thread, NULL, stalled_read, stall) == 0) &&
-	       must(read(stall->fault, &msg, sizeof(msg)) == sizeof(msg));
-}
-
-static void stall_end(struct stall *stall)
-{
-	struct uffdio_zeropage zero = {
-		.range = { .start = to_u64(stall->page), .len = PAGE },
-	};
-
-	ioctl(stall->fault, UFFDIO_ZEROPAGE, &zero);
-	pthread_join(stall->thread, NULL);
-	close(stall->fault);
-	munmap(stall->page, PAGE);
-}
-
 /* So many of a user's that all workers would not do. */
 #define STALLED	600
 
@@ -472,14 +415,12 @@ TEST_F(owner, nobody_holds_up_another)
 static void watch_alone(struct __test_metadata *_metadata, uid_t user, int ctx, int from, int nr)
 {
 	pid_t pid = spawn();
-	char path[64];
 	int fd;
 
 	if (!pid) {
 		become(user);
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", from);
 		while (nr--) {
-			fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+			fd = open_anew(from);
 			EXPECT_EQ(0, ctx_watch(ctx, fd, EPOLLPRI, 0));
 			close(fd);
 		}

@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
@@ -53,6 +54,15 @@ static void driver_call_in(enum hrtimer_mode mode, void (*fn)(void *arg), void *
 	kfree(call);
 }
 
+static void driver_call_locked(void (*fn)(void *arg), void *arg)
+{
+	static DEFINE_SPINLOCK(lock);
+
+	spin_lock_irq(&lock);
+	fn(arg);
+	spin_unlock_irq(&lock);
+}
+
 static long driver_call(u32 where, void (*fn)(void *arg), void *arg)
 {
 	switch (where) {
@@ -64,6 +74,9 @@ static long driver_call(u32 where, void (*fn)(void *arg), void *arg)
 		return 0;
 	case CTX_DRIVER_SOFTIRQ:
 		driver_call_in(HRTIMER_MODE_REL_SOFT, fn, arg);
+		return 0;
+	case CTX_DRIVER_LOCKED:
+		driver_call_locked(fn, arg);
 		return 0;
 	}
 	return -EINVAL;

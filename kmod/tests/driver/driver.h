@@ -27,6 +27,7 @@ enum ctx_driver_where {
 	CTX_DRIVER_TASK,
 	CTX_DRIVER_HANDLER,	/* of an interrupt: with PREEMPT_RT, a thread */
 	CTX_DRIVER_SOFTIRQ,
+	CTX_DRIVER_LOCKED,	/* under a spinlock: with PREEMPT_RT, interrupts are on */
 };
 
 struct ctx_driver_arg {
