@@ -114,6 +114,22 @@ TEST_F(deadline, s8_a_passed_one_is_born_done)
 	}
 }
 
+/* In 1970 no machine had booted: its own clock's first moment is what is told. */
+TEST_F(deadline, one_before_all_clocks_began)
+{
+	struct ctx_ioc_info info;
+	__u64 when;
+	int fd;
+
+	for (when = 0; when <= NSEC_PER_SEC; when += NSEC_PER_SEC) {
+		fd = ctx_derive_time(self->bg, CTX_DERIVE_DEADLINE, when, CLOCK_REALTIME, 0);
+		ASSERT_EQ(0, ctx_info(fd, &info));
+		EXPECT_EQ(CTX_INFO_DEADLINE | CTX_INFO_DONE, info.info_flags);
+		EXPECT_EQ(0, info.deadline);
+		close(fd);
+	}
+}
+
 TEST_F(deadline, the_largest_time_is_never)
 {
 	static const __u32 clocks[] = { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME };
