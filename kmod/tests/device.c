@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Contexts that end when a driver is unbound: a bus, devices and a driver of our own. */
 #include <linux/device.h>
+#include <linux/notifier.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -191,8 +192,25 @@ static int device_init(struct kunit *test)
 	return err;
 }
 
+static int never_told(struct notifier_block *notifier, unsigned long event, void *dev)
+{
+	return NOTIFY_DONE;
+}
+
+/* Who listens to the bus: somebody before all others, who has nobody behind him. */
+static void expect_nobody_on_the_bus(struct kunit *test)
+{
+	struct notifier_block first = { .notifier_call = never_told, .priority = INT_MAX };
+
+	KUNIT_ASSERT_EQ(test, bus_register_notifier(&gadget_bus, &first), 0);
+	KUNIT_EXPECT_NULL(test, rcu_access_pointer(first.next));
+	KUNIT_EXPECT_EQ(test, bus_unregister_notifier(&gadget_bus, &first), 0);
+}
+
+/* What has listened for contexts is gone with the last of them: its code may be next. */
 static void device_exit(struct kunit *test)
 {
+	expect_nobody_on_the_bus(test);
 	driver_unregister(&gadget_driver);
 	bus_unregister(&gadget_bus);
 }
