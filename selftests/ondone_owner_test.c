@@ -7,6 +7,7 @@
 #include "stall.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
@@ -407,6 +408,75 @@ TEST_F(owner, nobody_holds_up_another)
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
 	close(fd);
+	close(mine);
+	close(ctx);
+}
+
+/* As turn.c has it. */
+#define TURNS	64
+
+/* Whether what a worker's file in /proc begins with has @text. */
+static bool worker_has(const char *pid, const char *name, const char *text)
+{
+	char path[300], found[1024];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	len = read(fd, found, sizeof(found) - 1);
+	close(fd);
+	found[len > 0 ? len : 0] = '\0';
+	return strstr(found, text);
+}
+
+/* The workers, of those who might be ours, that are at a pipe; -1 if one is at something else. */
+static int workers_at_pipes(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int nr = 0;
+
+	while (nr >= 0 && (entry = readdir(proc))) {
+		if (!worker_has(entry->d_name, "comm", "kworker/u") ||
+		    worker_has(entry->d_name, "stat", ") I "))
+			continue;
+		nr = worker_has(entry->d_name, "stack", "pipe_write") ? nr + 1 : -1;
+	}
+	closedir(proc);
+	return nr;
+}
+
+/*
+ * So many of a user's are under way, and no more. Works are begun in order: when the
+ * other's is done all were; and when no worker is at anything else, each of them is at
+ * the pipe, or waits for its turn.
+ */
+TEST_F(owner, so_many_at_a_time)
+{
+	int ctx = ctx_derive(self->bg, 0), mine = ctx_derive(self->bg, 0), nr;
+	struct stall stall;
+	cpu_set_t one;
+
+	/* On the queue of one CPU, where each has its own. */
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	ask(_metadata, self->user, ctx, stall.pipe[1], 100);
+	ask(_metadata, self->user + 1, mine, self->pipe[1], 1);
+	ASSERT_TRUE(stall_begin(&stall));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, ctx_cancel(mine, 0));
+	EXPECT_EQ(0, written(mine));
+	while ((nr = workers_at_pipes()) < 0)
+		sched_yield();
+	EXPECT_EQ(TURNS, nr);
+	stall_end(&stall);
+	EXPECT_EQ(0, written(ctx));
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
 	close(mine);
 	close(ctx);
 }
