@@ -11,8 +11,10 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define MAX_USER_FILES	CTX_PARAMETERS "max_user_files"
-#define DEFAULT_FILES	4096
+#define MAX_USER_CONTEXTS	CTX_PARAMETERS "max_user_contexts"
+#define MAX_USER_FILES		CTX_PARAMETERS "max_user_files"
+#define DEFAULT_CONTEXTS	65536
+#define DEFAULT_FILES		4096
 
 #define CGROUP		"/sys/fs/cgroup/ctx_ondone_test"
 
@@ -33,6 +35,7 @@ FIXTURE_SETUP(owner)
 	ASSERT_EQ(0, pipe2(self->pipe, O_CLOEXEC));
 	ASSERT_EQ(0, pipe2(self->ready, O_CLOEXEC));
 	self->user = 10000 + 2 * getpid();
+	ASSERT_EQ(DEFAULT_CONTEXTS, read_number(MAX_USER_CONTEXTS));
 	ASSERT_EQ(DEFAULT_FILES, read_number(MAX_USER_FILES));
 	rmdir(CGROUP);
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
@@ -40,6 +43,7 @@ FIXTURE_SETUP(owner)
 
 FIXTURE_TEARDOWN(owner)
 {
+	write_number(MAX_USER_CONTEXTS, DEFAULT_CONTEXTS);
 	write_number(MAX_USER_FILES, DEFAULT_FILES);
 	close(self->ready[0]);
 	close(self->ready[1]);
@@ -634,6 +638,37 @@ TEST_F(owner, room_is_waited_for_in_vain)
 	wait_state(pid, "DZ");
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(KILLED, reap(pid));
+	stall_end(&stall);
+	close(stall.pipe[0]);
+	close(stall.pipe[1]);
+	close(other);
+	close(ctx);
+}
+
+/* It is room for files: who has all the contexts that he may is told so. */
+TEST_F(owner, room_for_contexts_is_another_matter)
+{
+	int ctx = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, 0);
+	struct stall stall;
+	pid_t pid;
+
+	if (!stall_init(&stall))
+		SKIP(return, "no userfaultfd");
+	fill_room(_metadata, self, ctx, &stall);
+	/* Whoever is refused has waited until all that is done was begun to be let go. */
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 0));
+	pid = ask_for_room(_metadata, self->user + 1, other, &stall, -EDQUOT);
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 1));
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		EXPECT_LE(0, ctx_derive(self->bg, 0));
+		EXPECT_EQ(-EDQUOT, ctx_derive(self->bg, 0));
+		EXPECT_EQ(-EDQUOT, ctx_set(self->bg, "k", "v"));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
 	stall_end(&stall);
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
