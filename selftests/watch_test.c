@@ -846,6 +846,33 @@ TEST_F(watch, of_what_is_done_does_not_count)
 	child_exit();
 }
 
+/*
+ * Who has no room waits for it only while a file of his is being let go: else a hundred
+ * refusals would take more time than a test has.
+ */
+TEST_F(watch, room_is_not_waited_for_in_vain)
+{
+	int round, ctx;
+	pid_t pid;
+
+	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
+	pid = spawn();
+	if (pid) {
+		EXPECT_EQ(0, reap(pid));
+		return;
+	}
+	become(self->user);
+	for (round = 0; round < 100; round++) {
+		ctx = ctx_derive(self->bg, 0);
+		/* A pipe goes in a turn of its user's. */
+		if (!must(has_room_for(ctx, self->pipe[0], 3)))
+			_exit(1);
+		EXPECT_EQ(0, ctx_cancel(ctx, 0));
+		close(ctx);
+	}
+	child_exit();
+}
+
 /* Whoever asks is charged, not whose context it is; on-dones count among them. */
 TEST_F(watch, bounds)
 {
