@@ -630,4 +630,32 @@ static inline long long read_number(const char *path)
 	return len > 0 ? strtoll(text, NULL, 0) : -1;
 }
 
+/* Sockets that linger */
+
+static inline bool set_linger(int sock, int seconds)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = seconds };
+
+	return must(setsockopt(sock, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
+}
+
+static inline bool has_linger(int sock, int seconds)
+{
+	struct linger linger = {};
+	socklen_t len = sizeof(linger);
+
+	return must(getsockopt(sock, SOL_SOCKET, SO_LINGER, &linger, &len) == 0) &&
+	       must(linger.l_onoff) && must(linger.l_linger == seconds);
+}
+
+/*
+ * Waits until the module has no more users than it had: a file that may be held up is one,
+ * from when it was passed in until it was let go.
+ */
+static inline void wait_users(long long users)
+{
+	while (read_number(REFCNT) > users)
+		sched_yield();
+}
+
 #endif /* CTX_TEST_H */

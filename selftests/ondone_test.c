@@ -581,6 +581,24 @@ TEST_F(inet, a_stream_with_room_for_a_part)
 	close(fds[1]);
 }
 
+/* What its owner has open is his, also when it was written to. */
+TEST_F(inet, an_open_socket_lingers_as_before)
+{
+	const long long users = read_number(REFCNT);
+	const int linger = 100000;
+	int fds[2];
+
+	ASSERT_TRUE(full_stream(self, fds));
+	ASSERT_TRUE(set_linger(fds[0], linger));
+	ASSERT_EQ(0, ctx_on_done(self->ctx, fds[0], "x", 1));
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	wait_users(users);
+	EXPECT_TRUE(has_linger(fds[0], linger));
+	/* Reset by the other side, it has nothing to wait for. */
+	close(fds[1]);
+	close(fds[0]);
+}
+
 TEST_F(inet, not_connected)
 {
 	int fd = socket(variant->family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -1132,16 +1132,17 @@ TEST_F(watch, ends_while_its_only_file_is_woken)
 	}
 }
 
+#define LINGER	100000	/* seconds */
+
 /* A socket that has more to send than is taken, and whose close would wait for that. */
-static int make_lingering(struct subject *subject)
+static bool make_lingering(struct subject *subject)
 {
-	static const struct linger linger = { .l_onoff = 1, .l_linger = 100000 };
 	static char data[65536];
 
 	tcp_make(subject);
 	while (send(subject->fd, data, sizeof(data), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
 		;
-	return setsockopt(subject->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	return set_linger(subject->fd, LINGER);
 }
 
 /* Waits until what had these ends is being closed: it has said so to the other side. */
@@ -1174,7 +1175,7 @@ TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
 	socklen_t len = sizeof(from);
 	int pipe[2];
 
-	ASSERT_EQ(0, make_lingering(&subject));
+	ASSERT_TRUE(make_lingering(&subject));
 	ASSERT_EQ(0, getsockname(subject.fd, (struct sockaddr *)&from, &len));
 	ASSERT_EQ(0, getpeername(subject.fd, (struct sockaddr *)&to, &len));
 	ASSERT_EQ(0, ctx_watch(self->ctx, subject.fd, EPOLLPRI, 0));
@@ -1190,6 +1191,23 @@ TEST_F(watch, nobody_waits_for_a_socket_that_lingers)
 	EXPECT_TRUE(wait_unread(pipe[1]));
 	close(pipe[1]);
 	close(subject.other);
+	close(subject.third);
+}
+
+/* What its owner has open is his, also when it was watched. */
+TEST_F(watch, an_open_socket_lingers_as_before)
+{
+	struct subject subject = { .fd = -1, .other = -1, .third = -1 };
+	const long long users = read_number(REFCNT);
+
+	tcp_make(&subject);
+	ASSERT_TRUE(set_linger(subject.fd, LINGER));
+	ASSERT_EQ(0, ctx_watch(self->ctx, subject.fd, EPOLLPRI, 0));
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	wait_users(users);
+	EXPECT_TRUE(has_linger(subject.fd, LINGER));
+	close(subject.other);
+	close(subject.fd);
 	close(subject.third);
 }
 
