@@ -1211,4 +1211,21 @@ TEST_F(watch, an_open_socket_lingers_as_before)
 	close(subject.third);
 }
 
+/* A time of 0 is no wait, but what the other side is told. */
+TEST_F(watch, a_closed_socket_is_reset_where_its_owner_said_so)
+{
+	struct subject subject = { .fd = -1, .other = -1, .third = -1 };
+	char byte;
+
+	tcp_make(&subject);
+	ASSERT_TRUE(set_linger(subject.fd, 0));
+	ASSERT_EQ(0, ctx_watch(self->ctx, subject.fd, EPOLLPRI, 0));
+	close(subject.fd);
+	EXPECT_EQ(0, ctx_cancel(self->ctx, 0));
+	EXPECT_EQ(-1, recv(subject.other, &byte, 1, 0));
+	EXPECT_EQ(ECONNRESET, errno);
+	close(subject.other);
+	close(subject.third);
+}
+
 TEST_HARNESS_MAIN
