@@ -912,6 +912,7 @@ TEST_F(limits, what_is_referred_to_from_a_namespace)
 /* Memory */
 
 #define CGROUP	CGROUPS "/ctx_limits_test"
+#define INNER	CGROUP "/inner"
 
 FIXTURE(memory) {
 	int bg;
@@ -924,6 +925,7 @@ FIXTURE_SETUP(memory)
 	ASSERT_LE(0, self->bg);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, self->pair));
 	ASSERT_TRUE(write_file(CGROUPS "/cgroup.subtree_control", "+memory"));
+	rmdir(INNER);
 	rmdir(CGROUP);
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 }
@@ -1096,6 +1098,36 @@ TEST_F(memory, of_on_dones_is_charged)
 TEST_F(memory, of_what_on_dones_have_written_is_charged)
 {
 	expect_charged(_metadata, self, fill_pipes, FULL_PIPES * 16 * CTX_ON_DONE_MAX);
+}
+
+/* Whose group is charged for what is written: it is kept no longer than that. */
+TEST_F(memory, no_group_is_kept)
+{
+	int ctx = ctx_derive(self->bg, 0), kept = ctx_derive(self->bg, CTX_DERIVE_KEEP);
+	int event = eventfd(0, EFD_CLOEXEC);
+	pid_t pid;
+
+	ASSERT_TRUE(write_file(CGROUP "/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, mkdir(INNER, 0755));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_TRUE(write_number(INNER "/cgroup.procs", getpid()));
+		EXPECT_EQ(0, ctx_on_done(ctx, event, NULL, 0));
+		EXPECT_EQ(0, ctx_on_done(kept, event, NULL, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	EXPECT_EQ(0, ctx_cancel(ctx, 0));
+	EXPECT_EQ(0, written(ctx));
+	/* This one is gone without being done. */
+	close(kept);
+	while (rmdir(INNER))
+		ASSERT_EQ(EBUSY, errno);
+	while (read_field(CGROUP "/cgroup.stat", "nr_dying_descendants") > 0)
+		give_back_to(CGROUP);
+	EXPECT_EQ(0, read_field(CGROUP "/cgroup.stat", "nr_dying_descendants"));
+	close(event);
+	close(ctx);
 }
 
 /* The bound of his group ends him, or his request, and nobody else's. */
