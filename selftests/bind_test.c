@@ -4,13 +4,13 @@
  * bind what to what, for how long it lasts, and that nothing of it is left.
  */
 #include "ctx_test.h"
+#include "memory.h"
 
 #include <grp.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
-#define CGROUPS		"/sys/fs/cgroup"
 #define OUTER		CGROUPS "/ctx_bind_test"
 #define INNER		OUTER "/inner"
 #define PROCS		"/cgroup.procs"
@@ -480,6 +480,27 @@ TEST_F(bind, removed_with_the_group)
 	close(self->inner);
 	self->inner = open_procs(INNER);
 	EXPECT_EQ(self->id, ambient_in(self->inner));
+}
+
+/* Neither a binding keeps a group that was removed, nor a refusal. */
+TEST_F(bind, no_group_is_kept)
+{
+	int other = ctx_derive(self->bg, 0), i;
+
+	EXPECT_EQ(0, ctx_bind(self->ctx, self->outer));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(i > 0 ? 0 : -EPERM, ctx_bind(i > 0 ? self->ctx : other, self->inner));
+		if (i > 1)
+			EXPECT_EQ(0, ctx_bind(self->bg, self->inner));
+		close(self->inner);
+		ASSERT_EQ(0, rmdir(INNER));
+		while (read_field(OUTER "/cgroup.stat", "nr_dying_descendants") > 0)
+			sched_yield();
+		EXPECT_EQ(0, read_field(OUTER "/cgroup.stat", "nr_dying_descendants"));
+		ASSERT_EQ(0, mkdir(INNER, 0755));
+		self->inner = open_procs(INNER);
+	}
+	close(other);
 }
 
 /* Nobody unloads it under those who are bound. */
