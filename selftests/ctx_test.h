@@ -477,6 +477,16 @@ static inline void become(uid_t uid)
 		_exit(99);
 }
 
+/* Waits until there is room for one more namespace. */
+static inline bool unshare_at_last(int flags)
+{
+	int ret;
+
+	while ((ret = unshare(flags)) && errno == ENOSPC)
+		sched_yield();
+	return must(!ret);
+}
+
 /* Waits until nobody has the other end of this pipe open. */
 static inline bool wait_unread(int pipe)
 {

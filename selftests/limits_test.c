@@ -716,6 +716,44 @@ TEST_F(limits, every_owner_above_is_charged)
 	close(down[1]);
 }
 
+#define MAX_NAMESPACES	"/proc/sys/user/max_user_namespaces"
+
+/*
+ * Neither what it made keeps a user namespace, nor what it asked for: there may be one at
+ * a time here, which is gone some time after the one who has made it.
+ */
+TEST_F(limits, no_namespace_is_kept)
+{
+	int event = eventfd(0, EFD_CLOEXEC), i;
+	pid_t pid, within;
+
+	pid = spawn();
+	if (!pid) {
+		become(self->user);
+		enter_namespace(_metadata, self);
+		become(0);
+		EXPECT_TRUE(write_number(MAX_NAMESPACES, 1));
+		for (i = 0; i < 10; i++) {
+			within = spawn();
+			if (!within) {
+				int ctx;
+
+				EXPECT_TRUE(unshare_at_last(CLONE_NEWUSER));
+				ctx = ctx_derive(self->bg, i & 1 ? CTX_DERIVE_KEEP : 0);
+				EXPECT_LE(0, ctx);
+				/* Written at the end, or dropped. */
+				EXPECT_EQ(0, ctx_on_done(ctx, event, NULL, 0));
+				child_exit();
+			}
+			EXPECT_EQ(0, reap(within));
+		}
+		child_exit();
+	}
+	furnish_namespace(_metadata, self, pid, "0 100000000 1");
+	EXPECT_EQ(0, reap(pid));
+	close(event);
+}
+
 #define LEVELS	33	/* of user namespaces, more of which no kernel lets anybody nest */
 
 /* In a child: down to where there is no other level. Says how many it went. */
