@@ -204,6 +204,58 @@ TEST_F(process, s11_a_namespace_dies_with_its_contexts)
 	close(watch);
 }
 
+#define MAX_NAMESPACES	"/proc/sys/user/max_pid_namespaces"
+
+/* In a child: a pid namespace of its own, once the one before is gone. */
+static void be_first_in_a_namespace(struct __test_metadata *_metadata, fixture_self(process))
+{
+	pid_t pid;
+	int ctx;
+
+	EXPECT_TRUE(unshare_at_last(CLONE_NEWPID));
+	pid = spawn();
+	if (!pid) {
+		EXPECT_EQ(1, getpid());
+		ctx = ctx_derive(self->bg, 0);
+		EXPECT_LE(0, ctx);
+		EXPECT_EQ(0, ctx_cancel(ctx, 0));
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	child_exit();
+}
+
+/*
+ * Neither what it made keeps a pid namespace, nor what it cancelled: there may be one at a
+ * time here, which is gone some time after the one who was in it.
+ */
+TEST_F(process, no_namespace_is_kept)
+{
+	pid_t pid, within;
+	int i;
+
+	pid = spawn();
+	if (!pid) {
+		become(2001);
+		EXPECT_EQ(0, unshare(CLONE_NEWUSER));
+		EXPECT_TRUE(tell(self->pair[1]));
+		EXPECT_TRUE(hear(self->pair[1]));
+		become(0);
+		EXPECT_TRUE(write_number(MAX_NAMESPACES, 1));
+		for (i = 0; i < 10; i++) {
+			within = spawn();
+			if (!within)
+				be_first_in_a_namespace(_metadata, self);
+			EXPECT_EQ(0, reap(within));
+		}
+		child_exit();
+	}
+	ASSERT_TRUE(hear(self->pair[0]));
+	ASSERT_TRUE(map_ids(pid, "0 300000 1"));
+	ASSERT_TRUE(tell(self->pair[0]));
+	EXPECT_EQ(0, reap(pid));
+}
+
 #define OVERFLOW_UID	65534
 
 TEST_F(process, uids_are_those_of_the_callers_namespace)
