@@ -1138,6 +1138,32 @@ TEST_F(memory, of_what_on_dones_have_written_is_charged)
 	expect_charged(_metadata, self, fill_pipes, FULL_PIPES * 16 * CTX_ON_DONE_MAX);
 }
 
+#define REFUSED	20000
+
+/* What is known of users who may have nothing, each of whom has asked once. */
+TEST_F(memory, of_who_is_refused_is_given_back)
+{
+	const uid_t first = 200000000;
+	pid_t pid;
+	uid_t i;
+
+	ASSERT_TRUE(write_number(MAX_USER_CONTEXTS, 0));
+	pid = spawn();
+	if (!pid) {
+		enter_group(_metadata);
+		for (i = 0; i < REFUSED; i++) {
+			EXPECT_EQ(0, seteuid(first + i));
+			EXPECT_EQ(-EDQUOT, ctx_derive(self->bg, 0));
+			EXPECT_EQ(0, seteuid(0));
+		}
+		child_exit();
+	}
+	EXPECT_EQ(0, reap(pid));
+	write_number(MAX_USER_CONTEXTS, DEFAULT_CONTEXTS);
+	while (read_number(CGROUP "/memory.current") > REFUSED * 96 / 2)
+		give_back_to(CGROUP);
+}
+
 /* Whose group is charged for what is written: it is kept no longer than that. */
 TEST_F(memory, no_group_is_kept)
 {
