@@ -5,8 +5,6 @@
  */
 #include "ctx_test.h"
 
-#include <sys/epoll.h>
-
 #define MAX_USER_CONTEXTS	CTX_PARAMETERS "max_user_contexts"
 #define DEFAULT_CONTEXTS	65536
 #define SLAB			"/sys/kernel/slab/ctx_user/"
@@ -285,83 +283,6 @@ TEST_F(race, s5_deriving_against_cancelling)
 		close(duel.parent);
 	}
 	pthread_join(thread, NULL);
-}
-
-/* Two look at a descriptor for the first time, and one of them has it watched for both. */
-
-#define LOOKS	1000
-
-struct look {
-	pthread_barrier_t start, end;
-	int fd;
-	int sets[2];
-	bool looked;	/* the first has */
-};
-
-static bool look_at(int set, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-static bool has_ready(int set)
-{
-	struct epoll_event event;
-
-	return epoll_wait(set, &event, 1, 0) == 1;
-}
-
-/* Goes before the first, which it interrupts a little later each time, until that is over. */
-static void *interrupter(void *arg)
-{
-	const struct sched_param urgent = { .sched_priority = 1 };
-	struct timespec delay = {};
-	struct look *look = arg;
-	int i;
-
-	must(pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0);
-	for (i = 0; i < LOOKS; i++) {
-		pthread_barrier_wait(&look->start);
-		clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, NULL);
-		delay.tv_nsec = look->looked ? 0 : delay.tv_nsec + 1000;
-		must(look_at(look->sets[1], look->fd));
-		must(ctx_cancel(look->fd, 0) == 0);
-		pthread_barrier_wait(&look->end);
-	}
-	return NULL;
-}
-
-/* Where a kernel can be preempted; elsewhere nothing comes in between. */
-TEST_F(race, a_first_look_against_another_and_the_end)
-{
-	struct look look = {
-		.sets = { epoll_create1(EPOLL_CLOEXEC), epoll_create1(EPOLL_CLOEXEC) },
-	};
-	pthread_t thread;
-	cpu_set_t one;
-	int i;
-
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
-	ASSERT_EQ(0, sched_setaffinity(0, sizeof(one), &one));
-	pthread_barrier_init(&look.start, NULL, 2);
-	pthread_barrier_init(&look.end, NULL, 2);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, interrupter, &look));
-	for (i = 0; i < LOOKS; i++) {
-		look.fd = ctx_derive(self->bg, 0);
-		look.looked = false;
-		pthread_barrier_wait(&look.start);
-		EXPECT_TRUE(look_at(look.sets[0], look.fd));
-		look.looked = true;
-		pthread_barrier_wait(&look.end);
-		EXPECT_TRUE(has_ready(look.sets[0]));
-		EXPECT_TRUE(has_ready(look.sets[1]));
-		close(look.fd);
-	}
-	pthread_join(thread, NULL);
-	close(look.sets[0]);
-	close(look.sets[1]);
 }
 
 /* A deadline that fires while it is cancelled, closed and derived from. */
