@@ -104,7 +104,7 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 	ready = ctx_poll_ready(file, events);
 	raw_spin_lock_irq(&fired->lock);
 	if (!fired->asked) {
-		/* It was detached meanwhile: whoever lets go of the file waits for this. */
+		/* It was detached meanwhile: where it matters, the other waits: see linger.c. */
 		raw_spin_unlock_irq(&fired->lock);
 		fput(file);
 		raw_spin_lock_irq(&fired->lock);
@@ -117,7 +117,7 @@ static bool ctx_fired_ask(struct ctx_fired *fired, struct ctx_source *source)
 		if (ready)
 			ctx_fired_del(fired, source);
 	} else if (!ready) {
-		/* The last access: pairs with the acquire in ctx_source_detach(). */
+		/* The last access: pairs with the acquire in ctx_source_detach_file(). */
 		smp_store_release(&source->state, CTX_SOURCE_ARMED);
 	}
 	return ready;

@@ -7,6 +7,7 @@
 #include <linux/atomic.h>
 #include <linux/cred.h>
 #include <linux/hashtable.h>
+#include <linux/jiffies.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pid.h>
@@ -247,14 +248,14 @@ static int ctx_account_try(enum ctx_charge what, struct ctx_account **charged)
  */
 static int ctx_account_await(enum ctx_charge what, struct ctx_account **charged)
 {
-	long waited = 0, pause = 1;
+	const unsigned long end = jiffies + CTX_ROOM_WAIT;
+	long pause = 1;
 	int err;
 
-	while ((err = ctx_account_try(what, charged)) == -EBUSY && waited < CTX_ROOM_WAIT) {
+	while ((err = ctx_account_try(what, charged)) == -EBUSY && time_before(jiffies, end)) {
 		if (fatal_signal_pending(current))
 			break;
 		schedule_timeout_killable(pause);
-		waited += pause;
 		pause = min_t(long, 2 * pause, CTX_ROOM_PAUSE);
 	}
 	return err == -EBUSY ? -EDQUOT : err;

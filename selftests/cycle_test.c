@@ -187,8 +187,7 @@ static bool gone(fixture_self(cycle), const struct _fixture_variant_cycle *varia
 	}
 	for (i = 0; i < TARGETS; i++)
 		close(subject->from[i]);
-	while (read_number(REFCNT) != self->users)
-		sched_yield();
+	wait_users(self->users);
 	return true;
 }
 

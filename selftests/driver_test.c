@@ -44,9 +44,9 @@ FIXTURE_TEARDOWN(driver)
 	close(self->bg);
 	close(self->dev);
 	EXPECT_EQ(0, unload_module("ctx_driver"));
-	/* What has let go of a file is to come to its end. */
-	while (read_number(REFCNT) > self->users)
-		sched_yield();
+	/* Who lets go of a file is to come to his end. */
+	wait_users(self->users);
+	EXPECT_EQ(self->users, read_number(REFCNT));
 }
 
 static int take(fixture_self(driver), int fd, __u32 rights)
@@ -883,8 +883,8 @@ TEST_F(last, reference_on_a_pipe_that_is_held_up)
 	EXPECT_EQ(1, last_off_file(self, variant->where));
 	EXPECT_EQ(users + 1, read_number(REFCNT));
 	stall_end(&stall);
-	while (read_number(REFCNT) > users)
-		sched_yield();
+	wait_users(users);
+	EXPECT_EQ(users, read_number(REFCNT));
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
 	close(self->pipe[0]);

@@ -563,8 +563,7 @@ TEST_F(owner, what_is_held_up_keeps_the_module)
 	/* Not for a moment was it without those two. */
 	held = read_number(REFCNT);
 	stall_end(&stall);
-	while (read_number(REFCNT) > held - 2)
-		sched_yield();
+	wait_users(held - 2);
 	close(stall.pipe[0]);
 	close(stall.pipe[1]);
 }

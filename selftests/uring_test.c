@@ -419,8 +419,7 @@ static bool ends(fixture_self(uring), __u64 id, long long users)
 		close(fd);
 		sched_yield();
 	}
-	while (read_number(REFCNT) != users)
-		sched_yield();
+	wait_users(users);
 	return must(fd == -ESRCH);
 }
 

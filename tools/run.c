@@ -376,12 +376,13 @@ static void leave(struct run *run)
 }
 
 /*
- * Whether one above was done before there was anything to run. If its own time has passed
- * by now, the command is started all the same, as by timeout(1), and hears of that at once.
+ * Whether it was done before there was anything to run. If only its own time has passed by
+ * now, the command is started all the same, as by timeout(1), and hears of that at once.
  */
 static bool is_born_done(const struct run *run, struct ctx_event *event)
 {
-	return ctx_wait(run->ctx, 0, event) > 0 && event->origin_id != event->id;
+	return ctx_wait(run->ctx, 0, event) > 0 &&
+	       (event->origin_id != event->id || event->err != ETIMEDOUT);
 }
 
 static int not_started(const struct run *run, const struct ctx_event *event)
