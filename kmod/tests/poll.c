@@ -26,6 +26,7 @@ struct pollee {
 	__poll_t wanted;		/* by who asked last */
 	atomic_t asked;
 	bool blocks;			/* who asks waits for ->answer */
+	bool wakes;			/* ... wakes whoever waits for it */
 	struct completion entered;
 	struct completion answer;
 	struct completion *closed;
@@ -38,12 +39,14 @@ static __poll_t pollee_poll(struct file *file, struct poll_table_struct *pt)
 
 	atomic_inc(&pollee->asked);
 	pollee->wanted = poll_requested_events(pt);
-	if (pt && pt->_qproc)
+	if (pt && pt->_qproc) {
 		for (i = 0; i < pollee->queues; i++)
 			poll_wait(file, pollee->heads[i], pt);
-	else if (READ_ONCE(pollee->blocks)) {
+	} else if (READ_ONCE(pollee->blocks)) {
 		complete(&pollee->entered);
 		wait_for_completion(&pollee->answer);
+	} else if (READ_ONCE(pollee->wakes)) {
+		wake_up_poll(pollee->heads[0], EPOLLIN);
 	}
 	return READ_ONCE(pollee->ready);
 }
@@ -542,6 +545,37 @@ static void s15_woken_while_the_file_is_asked(struct kunit *test)
 	ctx_put(c);
 }
 
+static int barrier_fn(void *arg)
+{
+	ctx_barrier();
+	return 0;
+}
+
+/* It is asked again and again, and nobody else waits for that. */
+static void s15_woken_whenever_the_file_is_asked(struct kunit *test)
+{
+	struct ctx *c = ct_cancel(test, ctx_background());
+	struct ct_helper helper;
+	struct ctx_source source;
+	struct pollee pollee;
+
+	pollee_open(test, &pollee, 1);
+	KUNIT_ASSERT_EQ(test, watch(c, &pollee, &source), 0);
+	pollee.wakes = true;
+	pollee_wake(&pollee, 0, EPOLLIN);
+	ct_helper_start(test, &helper, barrier_fn, NULL);
+	KUNIT_EXPECT_TRUE(test, ct_poll_until(completion_done(&helper.ended)));
+	/* At the latest, if that was not so. */
+	WRITE_ONCE(pollee.wakes, false);
+	ct_helper_join(test, &helper);
+	KUNIT_EXPECT_GT(test, atomic_read(&pollee.asked), 1);
+	ct_expect_live(test, c);
+	KUNIT_EXPECT_TRUE(test, ctx_source_detach(&source));
+	ctx_barrier();
+	pollee_close(test, &pollee);
+	ctx_put(c);
+}
+
 /* Ready, and woken again before that was known: it is over, and on no queue any more. */
 static void s15_ready_and_woken_while_the_file_is_asked(struct kunit *test)
 {
@@ -804,6 +838,7 @@ static struct kunit_case poll_cases[] = {
 	KUNIT_CASE(s15_detached_while_the_file_is_asked),
 	KUNIT_CASE(s18_may_be_detached_in_interrupts),
 	KUNIT_CASE(s15_woken_while_the_file_is_asked),
+	KUNIT_CASE(s15_woken_whenever_the_file_is_asked),
 	KUNIT_CASE(s15_ready_and_woken_while_the_file_is_asked),
 	KUNIT_CASE(s15_detached_while_it_is_queued),
 	KUNIT_CASE(s15_a_contexts_file_is_a_link),
