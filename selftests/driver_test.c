@@ -770,10 +770,15 @@ static int on_file(struct _test_data_driver *driver, int fd)
 	return on_events(driver, fd, POLLIN);
 }
 
+static int off_file_in(struct _test_data_driver *driver, __u32 where)
+{
+	driver->arg = (struct ctx_driver_arg){ .where = where };
+	return ctx_request(driver->dev, CTX_DRIVER_OFF_FILE, &driver->arg);
+}
+
 static int off_file(struct _test_data_driver *driver)
 {
-	driver->arg = (struct ctx_driver_arg){};
-	return ctx_request(driver->dev, CTX_DRIVER_OFF_FILE, &driver->arg);
+	return off_file_in(driver, CTX_DRIVER_TASK);
 }
 
 /* It is kept open meanwhile, and fires once. */
@@ -846,23 +851,27 @@ FIXTURE_TEARDOWN(last)
 	driver_teardown(_metadata, &self->driver, NULL);
 }
 
-static int last_off_file(fixture_self(last), __u32 where)
-{
-	self->driver.arg = (struct ctx_driver_arg){ .where = where };
-	return ctx_request(self->driver.dev, CTX_DRIVER_OFF_FILE, &self->driver.arg);
-}
-
-static int last_drop(fixture_self(last), __u32 where)
+static int drop_in(fixture_self(last), __u32 where)
 {
 	self->driver.arg = (struct ctx_driver_arg){ .where = where };
 	return ctx_request(self->driver.dev, CTX_DRIVER_DROP, &self->driver.arg);
+}
+
+/* Of @ctx, which is closed, the driver has the last reference then. */
+static bool leave_to_driver(fixture_self(last), int ctx)
+{
+	int given = give_below(&self->driver, CTX_DRIVER_SAME, ctx, CTX_RIGHT_OBSERVE, 0);
+
+	close(given);
+	close(ctx);
+	return must(given >= 0) && must(kept(&self->driver) == 0);
 }
 
 TEST_F(last, reference_on_a_pipe)
 {
 	ASSERT_EQ(0, on_file(&self->driver, self->pipe[0]));
 	close(self->pipe[0]);
-	EXPECT_EQ(1, last_off_file(self, variant->where));
+	EXPECT_EQ(1, off_file_in(&self->driver, variant->where));
 	EXPECT_TRUE(wait_unread(self->pipe[1]));
 }
 
@@ -880,7 +889,7 @@ TEST_F(last, reference_on_a_pipe_that_is_held_up)
 	close(fd);
 	ASSERT_TRUE(stall_begin(&stall));
 	users = read_number(REFCNT);
-	EXPECT_EQ(1, last_off_file(self, variant->where));
+	EXPECT_EQ(1, off_file_in(&self->driver, variant->where));
 	EXPECT_EQ(users + 1, read_number(REFCNT));
 	stall_end(&stall);
 	wait_users(users);
@@ -902,7 +911,7 @@ TEST_F(last, reference_on_a_socket)
 	ASSERT_TRUE(write_one(&socket));
 	while (!kept(&self->driver))
 		sched_yield();
-	EXPECT_EQ(0, last_off_file(self, variant->where));
+	EXPECT_EQ(0, off_file_in(&self->driver, variant->where));
 	while (write_one(&socket))
 		sched_yield();
 	EXPECT_EQ(ECONNREFUSED, errno);
@@ -912,35 +921,27 @@ TEST_F(last, reference_on_a_socket)
 /* It has the last one on a context that a process made, which watches the pipe. */
 TEST_F(last, reference_on_a_context_with_a_watch)
 {
-	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP), given;
+	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP);
 
 	ASSERT_EQ(0, ctx_watch(ctx, self->pipe[0], POLLIN, 0));
 	close(self->pipe[0]);
-	given = give_below(&self->driver, CTX_DRIVER_SAME, ctx, CTX_RIGHT_OBSERVE, 0);
-	ASSERT_LE(0, given);
-	close(given);
-	close(ctx);
-	EXPECT_EQ(0, kept(&self->driver));
+	ASSERT_TRUE(leave_to_driver(self, ctx));
 	EXPECT_EQ(0, poll_events(self->pipe[1], 0, 0));
-	EXPECT_EQ(0, last_drop(self, variant->where));
+	EXPECT_EQ(0, drop_in(self, variant->where));
 	EXPECT_TRUE(wait_unread(self->pipe[1]));
 }
 
 /* ... which was to write to the pipe: it was never done, and nobody is left who would. */
 TEST_F(last, reference_on_a_context_with_an_on_done)
 {
-	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP), given;
+	int ctx = ctx_derive(self->driver.bg, CTX_DERIVE_KEEP);
 	__u64 id = ctx_id(ctx);
 
 	EXPECT_EQ(0, ctx_on_done(ctx, self->pipe[1], "done", 4));
 	close(self->pipe[1]);
-	given = give_below(&self->driver, CTX_DRIVER_SAME, ctx, CTX_RIGHT_OBSERVE, 0);
-	ASSERT_LE(0, given);
-	close(given);
-	close(ctx);
-	EXPECT_EQ(0, kept(&self->driver));
+	ASSERT_TRUE(leave_to_driver(self, ctx));
 	EXPECT_EQ(0, poll_events(self->pipe[0], POLLIN, 0));
-	EXPECT_EQ(0, last_drop(self, variant->where));
+	EXPECT_EQ(0, drop_in(self, variant->where));
 	EXPECT_EQ(POLLHUP, poll_events(self->pipe[0], POLLIN, -1));
 	EXPECT_EQ(-ESRCH, ctx_open_id(self->driver.bg, id, CTX_RIGHT_OBSERVE));
 	close(self->pipe[0]);

@@ -593,6 +593,14 @@ static pid_t ask_for_room(struct __test_metadata *_metadata, uid_t uid, int othe
 	return pid;
 }
 
+static void close_room(const struct stall *stall, int ctx, int other)
+{
+	close(stall->pipe[0]);
+	close(stall->pipe[1]);
+	close(other);
+	close(ctx);
+}
+
 /* What is being let go counts until it is gone, and who has no room waits for that. */
 TEST_F(owner, room_is_waited_for)
 {
@@ -607,10 +615,7 @@ TEST_F(owner, room_is_waited_for)
 	wait_state(pid, "DZ");
 	stall_end(&stall);
 	EXPECT_EQ(0, reap(pid));
-	close(stall.pipe[0]);
-	close(stall.pipe[1]);
-	close(other);
-	close(ctx);
+	close_room(&stall, ctx, other);
 }
 
 /* ... but not for ever, nor for what is held up: CTX_ROOM_WAIT ends this. */
@@ -638,10 +643,7 @@ TEST_F(owner, room_is_waited_for_in_vain)
 	EXPECT_EQ(0, kill(pid, SIGKILL));
 	EXPECT_EQ(KILLED, reap(pid));
 	stall_end(&stall);
-	close(stall.pipe[0]);
-	close(stall.pipe[1]);
-	close(other);
-	close(ctx);
+	close_room(&stall, ctx, other);
 }
 
 /* It is room for files: who has all the contexts that he may is told so. */
@@ -669,10 +671,7 @@ TEST_F(owner, room_for_contexts_is_another_matter)
 	}
 	EXPECT_EQ(0, reap(pid));
 	stall_end(&stall);
-	close(stall.pipe[0]);
-	close(stall.pipe[1]);
-	close(other);
-	close(ctx);
+	close_room(&stall, ctx, other);
 }
 
 /* In a child: @user, or whom he calls 5 in a user namespace of his own making. */

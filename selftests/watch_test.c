@@ -816,20 +816,29 @@ static void wait_done(int ctx)
 	while (must(ctx_info(ctx, &info) == 0) && !(info.info_flags & CTX_INFO_DONE));
 }
 
+/* Whether this is the child, and the user, who may have three files; else that has ended. */
+static bool become_bounded(struct __test_metadata *_metadata, fixture_self(watch))
+{
+	pid_t pid;
+
+	EXPECT_TRUE(write_number(MAX_USER_FILES, 3));
+	pid = spawn();
+	if (pid) {
+		EXPECT_EQ(0, reap(pid));
+		return false;
+	}
+	become(self->user);
+	return true;
+}
+
 /* From the moment it is done: a worker frees them, but that is not the user's business. */
 TEST_F(watch, of_what_is_done_does_not_count)
 {
 	int round, ctx;
-	pid_t pid;
 	__u64 count;
 
-	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
-	pid = spawn();
-	if (pid) {
-		EXPECT_EQ(0, reap(pid));
+	if (!become_bounded(_metadata, self))
 		return;
-	}
-	become(self->user);
 	for (round = 0; round < 300; round++) {
 		ctx = ctx_derive(self->bg, 0);
 		if (!must(has_room_for(ctx, self->event, 3)))
@@ -853,15 +862,9 @@ TEST_F(watch, of_what_is_done_does_not_count)
 TEST_F(watch, room_is_not_waited_for_in_vain)
 {
 	int round, ctx;
-	pid_t pid;
 
-	ASSERT_TRUE(write_number(MAX_USER_FILES, 3));
-	pid = spawn();
-	if (pid) {
-		EXPECT_EQ(0, reap(pid));
+	if (!become_bounded(_metadata, self))
 		return;
-	}
-	become(self->user);
 	for (round = 0; round < 100; round++) {
 		ctx = ctx_derive(self->bg, 0);
 		/* A pipe goes in a turn of its user's. */
