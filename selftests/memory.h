@@ -36,7 +36,8 @@ static inline void give_back(void)
 	size_t i;
 	int fd;
 
-	if (glob("/sys/kernel/slab/{kmalloc-cg-*,ctx_*,filp}/shrink", GLOB_BRACE, NULL, &caches))
+	if (glob("/sys/kernel/slab/{kmalloc-cg-*,ctx_*,filp,dentry,lsm_file_cache}/shrink",
+		 GLOB_BRACE, NULL, &caches))
 		return;
 	for (i = 0; i < caches.gl_pathc; i++) {
 		fd = open(caches.gl_pathv[i], O_WRONLY | O_CLOEXEC);
