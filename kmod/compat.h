@@ -3,6 +3,7 @@
 #ifndef _CTX_COMPAT_H
 #define _CTX_COMPAT_H
 
+#include <linux/err.h>
 #include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/magic.h>
@@ -15,6 +16,14 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
 #define eventfd_signal(eventfd)	eventfd_signal(eventfd, 1)
+#endif
+
+/* Of those that a kernel without them still declares, this one is missing. */
+#ifndef CONFIG_EVENTFD
+static inline struct eventfd_ctx *eventfd_ctx_fileget(struct file *file)
+{
+	return ERR_PTR(-EINVAL);
+}
 #endif
 
 /* 6.9: before, nothing is on a file system of that kind. */
