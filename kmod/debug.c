@@ -197,16 +197,18 @@ static bool ctx_debug_is_new(unsigned long place)
 void ctx_debug_call(struct ctx *ctx, struct ctx_callback *cb)
 {
 	void (*const fn)(struct ctx *ctx, struct ctx_callback *cb) = cb->fn;
-	const unsigned long switches = current->nvcsw;
+	const unsigned long waits = current->nvcsw, switches = waits + current->nivcsw;
 	const ktime_t begun = ktime_get();
-	bool slept;
+	bool slept, slow;
 	s64 us;
 
 	fn(ctx, cb);
 	us = ktime_us_delta(ktime_get(), begun);
 	/* On PREEMPT_RT, who waits for a spinlock is switched as well. */
-	slept = !IS_ENABLED(CONFIG_PREEMPT_RT) && current->nvcsw != switches;
-	if ((slept || us > CTX_SLOW_US) && ctx_debug_is_new((unsigned long)fn))
+	slept = !IS_ENABLED(CONFIG_PREEMPT_RT) && current->nvcsw != waits;
+	/* Of one that had to make room for others, nobody knows how long it ran. */
+	slow = us > CTX_SLOW_US && current->nvcsw + current->nivcsw == switches;
+	if ((slept || slow) && ctx_debug_is_new((unsigned long)fn))
 		pr_warn("callback %pS %stook %lld us\n", fn, slept ? "slept, and " : "", us);
 }
 

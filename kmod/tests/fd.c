@@ -188,7 +188,10 @@ static struct kunit_suite fd_suite = {
 	.test_cases = fd_cases,
 };
 
-/* Threads of the kernel are in the group above all, which no test binds. */
+/*
+ * Threads of the kernel are in the group above all, which no test binds. The other groups,
+ * of which a process has to be, are those of selftests/bind_test.c and driver_test.c.
+ */
 static void ambient_of_nobody(struct kunit *test)
 {
 	KUNIT_EXPECT_PTR_EQ(test, ctx_of_task(current), ctx_background());
