@@ -5,6 +5,7 @@
 #include <linux/dma-fence.h>
 #include <linux/kthread.h>
 #include <linux/platform_device.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <uapi/linux/ctx.h>
@@ -38,6 +39,8 @@ struct dev {
 struct req {
 	struct ctx *ctx;
 	struct ctx_callback done;
+	struct timer_list timer;
+	atomic_t over;
 	wait_queue_head_t wq;
 	bool ready;
 };
@@ -68,6 +71,7 @@ int bank_write(struct ctx *ctx, struct bank *bank);
 void read_state(struct ctx *ctx, struct dev *dev);
 #endif
 void complete_request(struct req *req, int err);
+void abort_requests(struct dev *dev);
 void wake_up_all_requests(struct dev *dev);
 void wake_up_requests_of(struct dev_file *file);
 
@@ -76,4 +80,4 @@ void wake_up_requests_of(struct dev_file *file);
 	static int statements_##nr(struct dev *dev, struct req *req, struct job *job,	\
 				   struct dev_file *file, struct dev_arg arg,	\
 				   struct dma_fence *fence,			\
-				   struct platform_device *pdev, int err)
+				   struct platform_device *pdev, int err, long left)
