@@ -43,6 +43,19 @@ static void bench_group(void *group, unsigned int ops)
 	}
 }
 
+static void bench_whole_group(void *ctx, unsigned int ops)
+{
+	struct ctx_group *group;
+
+	while (ops--) {
+		group = ctx_group_create(ctx, GFP_KERNEL);
+		if (ctx_group_run(group, bench_member_fn, NULL, "bench/%u", ops))
+			return bench_fail("a group and its thread");
+		ctx_group_wait(group);
+		ctx_group_put(group);
+	}
+}
+
 static void bench_thread(void *ctx, unsigned int ops)
 {
 	struct ctx_thread *thread;
@@ -63,6 +76,7 @@ static void bench_threads(struct ctx *ctx)
 		return bench_fail("a group");
 	bench_loop(bench_kthread, NULL, BENCH_OPS / 10, "kthread.run.stop");
 	bench_loop(bench_group, group, BENCH_OPS / 10, "group.run.wait");
+	bench_loop(bench_whole_group, ctx, BENCH_OPS / 10, "group.whole");
 	bench_loop(bench_thread, ctx, BENCH_OPS / 10, "thread.run.stop");
 	ctx_group_put(group);
 }
