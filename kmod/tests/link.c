@@ -900,6 +900,7 @@ static void s5_sync_of_what_settles_in_an_interrupt(struct kunit *test)
 struct after_inside {
 	struct ctx_after after;
 	struct ctx *top;
+	struct task_struct *task;
 	struct completion ran;
 };
 
@@ -907,6 +908,7 @@ static void after_inside_fn(struct ctx_after *after)
 {
 	struct after_inside *inside = container_of(after, struct after_inside, after);
 
+	WRITE_ONCE(inside->task, current);
 	ctx_cancel_sync(inside->top);
 	complete(&inside->ran);
 }
@@ -949,6 +951,55 @@ static void s5_sync_from_an_after_func_through_links(struct kunit *test)
 				ctx_put(others[i]);
 			ctx_barrier();
 		}
+	}
+}
+
+/*
+ * The other is cancelled by somebody who has not come to its links yet, and the after-func's
+ * own context by itself: what is between the two is live, and waits for both.
+ */
+static void s5_sync_from_an_after_func_before_links_end(struct kunit *test)
+{
+	int far, i;
+
+	for (far = 0; far < 12; far += 11) {
+		struct ctx *other = ct_cancel(test, ctx_background());
+		struct ctx *c = ct_cancel(test, ctx_background()), *child;
+		struct after_inside inside = { .top = other };
+		struct slow slow = { .ctx = other };
+		struct ctx_link link, more[11];
+		struct ct_helper helper;
+		struct ctx *others[11];
+
+		KUNIT_ASSERT_EQ(test, ctx_callback_add(other, &slow.cb, slow_fn), 0);
+		link_to(test, c, other, &link);
+		/* Of so many not all are looked at, and the first to be linked is the last. */
+		for (i = 0; i < far; i++) {
+			others[i] = ct_cancel(test, ctx_background());
+			link_to(test, c, others[i], &more[i]);
+		}
+		child = ct_cancel(test, c);
+		init_completion(&inside.ran);
+		ctx_after_func(child, &inside.after, after_inside_fn);
+		ct_helper_start_on(test, &helper, slow_cancel_fn, &slow,
+				   raw_smp_processor_id() + 1);
+		KUNIT_EXPECT_TRUE(test, ct_spin_until(atomic_read(&slow.begun)));
+		ctx_cancel(child);
+		KUNIT_EXPECT_TRUE(test, ct_poll_until(READ_ONCE(inside.task) &&
+						      !task_is_running(inside.task)));
+		KUNIT_EXPECT_EQ(test, ctx_err(c), 0);
+		KUNIT_EXPECT_FALSE(test, completion_done(&inside.ran));
+		atomic_set(&slow.go, 1);
+		ct_wait_for(test, &inside.ran);
+		ct_expect_done(test, c, -ECANCELED, -ECANCELED);
+		ct_helper_join(test, &helper);
+		ctx_after_stop_sync(&inside.after);
+		ctx_put(child);
+		ctx_put(c);
+		ctx_put(other);
+		for (i = 0; i < far; i++)
+			ctx_put(others[i]);
+		ctx_barrier();
 	}
 }
 
@@ -1402,6 +1453,7 @@ static struct kunit_case link_cases[] = {
 	KUNIT_CASE(s5_sync_of_the_parent_waits),
 	KUNIT_CASE(s5_sync_of_what_settles_in_an_interrupt),
 	KUNIT_CASE(s5_sync_from_an_after_func_through_links),
+	KUNIT_CASE(s5_sync_from_an_after_func_before_links_end),
 	KUNIT_CASE(s5_sync_from_an_after_func_elsewhere),
 	KUNIT_CASE(s15_unlink_while_it_fires),
 	KUNIT_CASE(s15_released_while_it_fires),
