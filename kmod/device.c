@@ -199,10 +199,11 @@ static int ctx_device_setup(struct ctx_device *device, struct device *dev, struc
  * the other resources of the device. One that is derived after others of the device were
  * cancelled so is done from the beginning.
  *
- * Where no bus tells of it, it is cancelled only then: for a device without one; and where
+ * Where no bus tells of it, it is cancelled only then: for a device without one; where
  * remove() is called because the driver's attributes could not be added, or as a test of
- * it (CONFIG_DEBUG_TEST_DRIVER_REMOVE), or has derived the device's first one. So a
- * remove() that waits cancels it before, to be sure, which otherwise changes nothing.
+ * it (CONFIG_DEBUG_TEST_DRIVER_REMOVE); and where the first one of the device is derived
+ * when unbinding has begun, by remove() or by anybody else. So a remove() that waits
+ * cancels it before, to be sure, which otherwise changes nothing.
  *
  * Ordering: the remove function sees it done. What was written before the unbinding
  * began is visible to whoever sees it done by that (S16).

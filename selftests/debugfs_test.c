@@ -375,6 +375,16 @@ static void cancel_children(int bg, int nr)
 	close(top);
 }
 
+static bool irqsoff_reads(char expected)
+{
+	int fd = open(IRQSOFF, O_RDONLY | O_CLOEXEC);
+	char got = 0;
+	bool good = must(read(fd, &got, 1) == 1) && must(got == expected);
+
+	close(fd);
+	return good;
+}
+
 /* Measured while it is asked for, and from the beginning each time. */
 TEST_F(debugfs, s19_the_longest_stretch_with_interrupts_off)
 {
@@ -382,6 +392,7 @@ TEST_F(debugfs, s19_the_longest_stretch_with_interrupts_off)
 
 	ASSERT_TRUE(write_file(IRQSOFF, "N"));
 	ASSERT_TRUE(write_file(IRQSOFF, "Y"));
+	EXPECT_TRUE(irqsoff_reads('Y'));
 	EXPECT_EQ(0, counter("irqsoff_ns"));
 	cancel_children(self->bg, 100);
 	longest = counter("irqsoff_ns");
@@ -395,7 +406,9 @@ TEST_F(debugfs, s19_the_longest_stretch_with_interrupts_off)
 	ASSERT_TRUE(write_file(IRQSOFF, "Y"));
 	EXPECT_EQ(0, counter("irqsoff_ns"));
 	EXPECT_FALSE(write_file(IRQSOFF, "perhaps"));
+	EXPECT_TRUE(irqsoff_reads('Y'));
 	ASSERT_TRUE(write_file(IRQSOFF, "N"));
+	EXPECT_TRUE(irqsoff_reads('N'));
 }
 
 TEST_HARNESS_MAIN

@@ -27,10 +27,15 @@ users()
 	[ "$(cat /sys/module/ctx/refcnt)" = "$1" ]
 }
 
-# What the kernel said since the mark.
+# What the kernel said since the mark: once at least, or a number of times.
 said()
 {
 	dmesg | sed '1,/ctx-unload: mark$/d' | grep -q "$1"
+}
+
+said_times()
+{
+	[ "$(dmesg | sed '1,/ctx-unload: mark$/d' | grep -c "$2")" = "$1" ]
 }
 
 # The kernel's log is looked through for contexts that were left by mistake.
@@ -38,7 +43,7 @@ leave()
 {
 	echo "ctx-unload: mark" > /dev/kmsg
 	echo "ctx-expect-report: contexts were derived but never" > /dev/kmsg
-	insmod /modules/ctx_leave.ko
+	insmod /modules/ctx_leave.ko "$@"
 }
 
 gone()
@@ -76,7 +81,7 @@ traced()
 }
 
 echo "TAP version 13"
-echo 1..26
+echo 1..30
 
 # Of the test before, a worker may still be letting go of something.
 until users 0; do :; done
@@ -102,6 +107,12 @@ check "with its path and time left" \
 check "and counted" said 'ctx: 3 contexts were derived but never cancelled nor put$'
 check "it comes back" insmod /modules/ctx.ko
 check "as new" users 0
+leave many=20
+rmmod ctx_leave
+check "it goes, however many were left" gone
+check "all of them counted" said 'ctx: 23 contexts were derived but never cancelled nor put$'
+check "and not all reported" said_times 16 'ctx: leaked: '
+insmod /modules/ctx.ko
 
 check "events can be listened to" listen
 insmod /modules/ctx_leave.ko thread=1
@@ -123,6 +134,7 @@ derived()
 
 rmmod ctx
 check "it looks for mistakes when asked to" insmod /modules/ctx.ko debug=1
+check "and says so" grep -qx Y /sys/module/ctx/parameters/debug
 insmod /modules/ctx_leave.ko thread=1
 check "it knows what there is, and who derived it" derived 1 ' live  *with_cancel .*\[ctx_leave\]$'
 rmmod ctx_leave

@@ -5,7 +5,6 @@
 #include "bench.h"
 
 static int bench_hits;
-static int bench_key;
 
 void bench_ask_err(void *data, unsigned int ops)
 {
@@ -56,7 +55,7 @@ static void bench_uncancelled(void *parent, unsigned int ops)
 static void bench_value(void *parent, unsigned int ops)
 {
 	while (ops--) {
-		ctx_put(ctx_with_value(parent, &bench_key, &bench_key, NULL, GFP_KERNEL));
+		ctx_put(ctx_with_value(parent, bench_key(0), bench_key(0), NULL, GFP_KERNEL));
 		if (ops % 128 == 0)
 			cond_resched();
 	}
@@ -112,7 +111,7 @@ static void bench_callback_run(void *parent, unsigned int ops)
 static void bench_asking(struct ctx *live)
 {
 	struct ctx *deadline = bench_ctx(ctx_with_timeout(live, BENCH_HOUR, GFP_KERNEL));
-	struct ctx *value = bench_ctx(ctx_with_value(live, &bench_key, NULL, NULL, GFP_KERNEL));
+	struct ctx *value = bench_ctx(ctx_with_value(live, bench_key(0), NULL, NULL, GFP_KERNEL));
 	struct ctx *done = bench_ctx(ctx_with_cancel(live, GFP_KERNEL));
 
 	ctx_cancel(done);

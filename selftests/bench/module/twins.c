@@ -33,7 +33,7 @@ static void bench_common_parent(void *shared, unsigned int ops)
 
 	while (ops--) {
 		ctx = ctx_with_cancel(shared, GFP_KERNEL);
-		if (ctx_value(ctx, &bench_keys[0]) != &bench_keys[0])
+		if (ctx_value(ctx, bench_key(0)) != bench_key(0))
 			bench_fail("finding a value");
 		bench_pass_time();
 		ctx_cancel(ctx);
@@ -44,8 +44,8 @@ static void bench_common_parent(void *shared, unsigned int ops)
 
 static void bench_common_parents(void)
 {
-	struct ctx *root = bench_ctx(ctx_with_value(ctx_background(), &bench_keys[0],
-						    &bench_keys[0], NULL, GFP_KERNEL));
+	struct ctx *root = bench_ctx(ctx_with_value(ctx_background(), bench_key(0),
+						    bench_key(0), NULL, GFP_KERNEL));
 	struct ctx *shared = bench_ctx(ctx_with_cancel(root, GFP_KERNEL));
 
 	bench_loop(bench_common_parent, shared, BENCH_OPS, "CommonParentCancel");
@@ -164,7 +164,7 @@ static void bench_errand_run(struct work_struct *work)
 {
 	struct bench_errand *errand = container_of(work, struct bench_errand, work);
 
-	WRITE_ONCE(bench_found, ctx_value(errand->ctx, &bench_absent));
+	WRITE_ONCE(bench_found, ctx_value(errand->ctx, bench_key(BENCH_CHAIN)));
 	complete(&errand->done);
 }
 
@@ -185,7 +185,7 @@ static void bench_new_thread(void *ctx, unsigned int ops)
 static void bench_deep_value(unsigned int depth)
 {
 	struct ctx *ctx = bench_chain_of_values(depth);
-	struct bench_lookup lookup = { ctx, &bench_absent };
+	struct bench_lookup lookup = { ctx, bench_key(BENCH_CHAIN) };
 
 	bench_loop(bench_new_thread, ctx, BENCH_OPS, "DeepValueNewGoRoutine/depth=%u", depth);
 	bench_loop(bench_find, &lookup, BENCH_OPS, "DeepValueSameGoRoutine/depth=%u", depth);

@@ -6,12 +6,6 @@
 
 #include "bench.h"
 
-#define BENCH_CHAIN	10000
-#define BENCH_ABSENT	1024	/* some of them share a slot with what is there */
-
-char bench_keys[BENCH_CHAIN];
-static char bench_strangers[BENCH_ABSENT];
-char bench_absent;
 static void *bench_found;
 static struct ctx **bench_held;
 static unsigned int bench_lines;
@@ -30,7 +24,7 @@ static void bench_miss(void *data, unsigned int ops)
 
 	while (ops--)
 		WRITE_ONCE(bench_found, ctx_value(lookup->ctx,
-						  &bench_strangers[ops % BENCH_ABSENT]));
+						  bench_key(BENCH_CHAIN + ops % BENCH_ABSENT)));
 }
 
 /* The dearest of those keys: for each of them the quickest of three times counts. */
@@ -44,7 +38,7 @@ static void bench_dearest_miss(struct ctx *ctx, unsigned int count)
 	for (i = 0; i < BENCH_ABSENT; i++) {
 		u64 least = U64_MAX, start;
 
-		lookup.key = &bench_strangers[i];
+		lookup.key = bench_key(BENCH_CHAIN + i);
 		for (time = 0; time < TIMES; time++) {
 			start = ktime_get_ns();
 			bench_find(&lookup, OPS);
@@ -63,7 +57,7 @@ static struct ctx *bench_line_of_values(struct ctx *ctx, unsigned int count)
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		child = ctx_with_value(ctx, &bench_keys[i], &bench_keys[i], NULL, GFP_KERNEL);
+		child = ctx_with_value(ctx, bench_key(i), bench_key(i), NULL, GFP_KERNEL);
 		ctx_put(ctx);
 		ctx = bench_ctx(child);
 		cond_resched();
@@ -79,8 +73,8 @@ struct ctx *bench_chain_of_values(unsigned int count)
 static void bench_lookups(unsigned int count)
 {
 	struct ctx *tip = bench_chain_of_values(count);
-	struct bench_lookup nearest = { tip, &bench_keys[count - 1] };
-	struct bench_lookup furthest = { tip, &bench_keys[0] };
+	struct bench_lookup nearest = { tip, bench_key(count - 1) };
+	struct bench_lookup furthest = { tip, bench_key(0) };
 	struct bench_lookup absent = { tip, NULL };
 
 	bench_loop(bench_find, &nearest, BENCH_OPS, "value.nearest.%u", count);
@@ -105,7 +99,7 @@ void bench_values(void)
  */
 void bench_hold(unsigned int count, unsigned int length, unsigned int depth)
 {
-	struct bench_lookup lookup = { .key = &bench_absent };
+	struct bench_lookup lookup = { .key = bench_key(BENCH_CHAIN) };
 	struct ctx *top = bench_chain_of_values(depth);
 	unsigned int i;
 
