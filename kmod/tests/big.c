@@ -88,6 +88,7 @@ static void put_in_irq(void *arg)
 	ctx_put(arg);
 }
 
+/* Of the chain only the beginning: its other end is for a worker. */
 static void s19_a_chain_is_released_in_an_interrupt(struct kunit *test)
 {
 	struct ct_token token;
@@ -95,6 +96,7 @@ static void s19_a_chain_is_released_in_an_interrupt(struct kunit *test)
 
 	ct_in_hardirq(put_in_irq, leaf);
 	ct_token_gone(test, &token);
+	KUNIT_EXPECT_EQ(test, token.where, CT_WORKER);
 }
 
 struct ticks {
