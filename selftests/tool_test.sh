@@ -634,6 +634,48 @@ whole_tree()
 	removed
 }
 
+# Says which signals it gets, and ends by HUP.
+export listener="$dir/listener"
+cat > "$listener" << 'END'
+#!/bin/sh
+trap 'echo TERM > "$result"' TERM
+trap 'echo HUP > "$result"; exit' HUP
+echo up > "$result"
+while :; do ctx wait > /dev/null; done
+END
+chmod +x "$listener"
+
+# Also where it is a process group: to those who have left that, or their parents, or
+# both; and what is sent after that, too.
+whole_tree_without_cgroup()
+{
+	without_cgroup ctx run -q -- sh -c '
+		setsid sh -c "setsid $listener & exec $listener" &
+		sh -c "setsid $listener &"
+		exec $listener' &
+	hear up up up up || return
+	kill -TERM $!
+	hear TERM TERM TERM TERM || return
+	kill -HUP $!
+	hear HUP HUP HUP HUP && wait
+}
+
+# Who was a child before there was a command has nothing to do with it.
+earlier_child_without_cgroup()
+{
+	without_cgroup sh -c '
+		(trap "echo earlier > $result" TERM
+		echo up > $result
+		read -r line < $silence
+		echo lives > $result) &
+		exec ctx run -q -- sh -c "setsid $listener & exec $listener"' &
+	hear up up up || return
+	kill -TERM $!
+	hear TERM TERM && echo 1<> "$silence" && hear lives || return
+	kill -HUP $!
+	hear HUP HUP && wait
+}
+
 # What an outer ctx run runs: the inner one, and beside it somebody who says when the
 # outer one's signal was sent, which is to all at once, and when the inner one is gone.
 beside='
@@ -687,6 +729,7 @@ signalled_once()
 {
 	ended_above TERM ctx run -- &&
 		ended_above TERM without_cgroup ctx run -q -- &&
+		ended_above TERM without_cgroup ctx run -q -- setsid &&
 		ended_above TERM ctx run -- env -u CTX_FD &&
 		ended_above TERM ctx run -- sh -c "$pid_namespace" sh &&
 		ended_above TERM ctx run -- ctx run -f -- &&
@@ -1133,6 +1176,8 @@ test_case "a cgroup of its own" own_group
 test_case "run killed: everything is, and the next one tidies up" killed_run_takes_all
 test_case "run killed: what others run below is, too" killed_outer_takes_inner
 test_case "the whole tree gets the signal, once" whole_tree
+test_case "the whole tree gets the signal, without a cgroup" whole_tree_without_cgroup
+test_case "others get no signal without a cgroup" earlier_child_without_cgroup
 test_case "an end from above is heard of once" signalled_once
 test_case "an end from above by an odd signal" signalled_oddly
 test_case "^C for two nested runs" interrupted_both

@@ -9,7 +9,8 @@
  * all of them with EOWNERDEAD.
  *
  * The command has a cgroup, where one can be made, which the kernel kills when
- * this process is dead: see start.c. Elsewhere it has a process group.
+ * this process is dead: see start.c. Elsewhere it has a process group, and what has
+ * left that is looked for: see children.c.
  */
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -61,10 +62,10 @@ const char run_help[] =
 	"\n"
 	"All that COMMAND starts is held together by a cgroup v2, where ctx run may make\n"
 	"one in its own: as root, or where systemd has delegated it. Elsewhere it is\n"
-	"what stays in COMMAND's process group, and if ctx run is killed, COMMAND alone\n"
-	"gets SIGNAL. What is left in the cgroup when COMMAND ends by itself goes on, but\n"
-	"sees its context cancelled; a process of ctx run stays with it in the background,\n"
-	"and whoever kills that kills all of it.\n"
+	"found in /proc, by who started whom, and if ctx run is killed, COMMAND alone gets\n"
+	"SIGNAL. What is left in the cgroup when COMMAND ends by itself goes on, but sees\n"
+	"its context cancelled; a process of ctx run stays with it in the background, and\n"
+	"whoever kills that kills all of it.\n"
 	"\n"
 	"Exit status:\n"
 	"  124    the time was up, here or above\n"

@@ -84,6 +84,10 @@ void watch_signals(struct run *run);
 void prepare_group(struct run *run);
 void start_command(struct run *run);
 
+/* children.c */
+bool kill_children(pid_t parent);
+void signal_from(pid_t top, pid_t group, int number, uint64_t end);
+
 /* supervise.c */
 bool is_time_up(const struct run *run);
 void watch_command(struct run *run);

@@ -5,7 +5,6 @@
  * has come, the grace period is over, the cgroup is empty.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +17,12 @@
 #include <unistd.h>
 #include "run.h"
 #include "tool.h"
+
+/* Where they begin who are of the command: with us, unless there were others below us. */
+static pid_t first_of(const struct run *run)
+{
+	return run->had_children ? run->pid : run->self;
+}
 
 /* Because context @end is done, or for another reason if that is 0. */
 static void send_signal(const struct run *run, int number, uint64_t end)
@@ -34,55 +39,11 @@ static void send_signal(const struct run *run, int number, uint64_t end)
 		signal_process(run->pid, number, end);
 		return;
 	}
-	kill(-run->pid, number);
-	/* What is stopped could not act on it. In the foreground that is the shell's matter. */
-	if (number != SIGTSTP)
-		kill(-run->pid, SIGCONT);
-}
-
-/* The parent of process @pid, or 0 if that is gone. */
-static pid_t parent_of(pid_t pid)
-{
-	char path[32], text[512], *end;
-	pid_t parent = 0;
-	size_t len;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	len = fread(text, 1, sizeof(text) - 1, file);
-	fclose(file);
-	text[len] = '\0';
-	/* The name before the last parenthesis may contain anything. */
-	end = strrchr(text, ')');
-	if (!end || sscanf(end + 1, " %*c %d", &parent) != 1)
-		return 0;
-	return parent;
-}
-
-/*
- * Kills every child there is. Those whose parent died of it become our children
- * before we hear of that death, so doing this at every death reaches all of
- * them. Returns whether there were any.
- */
-static bool kill_children(const struct run *run)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	bool any = false;
-	pid_t pid;
-
-	if (!proc)
-		return false;
-	while ((entry = readdir(proc))) {
-		pid = atoi(entry->d_name);
-		if (pid > 0 && parent_of(pid) == run->self && !kill(pid, SIGKILL))
-			any = true;
-	}
-	closedir(proc);
-	return any;
+	/* What is to be continued is, but in the foreground that is the shell's matter. */
+	if (number == SIGTSTP)
+		kill(-run->pid, number);
+	else
+		signal_from(first_of(run), run->pid, number, end);
 }
 
 static void kill_all(struct run *run)
@@ -97,7 +58,7 @@ static void kill_all(struct run *run)
 	if (!run->exited)
 		kill(run->foreground ? run->pid : -run->pid, SIGKILL);
 	if (!run->foreground && !run->had_children)
-		kill_children(run);
+		kill_children(run->self);
 }
 
 /* By the clock, or because somebody has said so. */
@@ -354,7 +315,7 @@ static bool is_nobody_left(const struct run *run)
 	if (run->foreground || run->had_children)
 		return true;
 	/* Once KILL was sent, nothing that can be killed stays. */
-	return run->killed ? !kill_children(run) : waitpid(-1, NULL, WNOHANG) < 0;
+	return run->killed ? !kill_children(run->self) : waitpid(-1, NULL, WNOHANG) < 0;
 }
 
 static bool is_over(const struct run *run)
