@@ -170,6 +170,9 @@ kill_after()
 	try 137 '' '-s URG -k .1 .1 cat $silence'
 	try 137 '' '-s CONT -k .1 .1 cat $silence'
 	passes TERM 137 "-k .1 1h $stubborn"
+	# Documented is that with 0 it has no effect, and so it has none by itself. But after
+	# a signal that is sent on, theirs sends KILL all the same.
+	try 7 '' '-k .1 0 sh -c "ctx run -qt .3 cat \$silence; exit 7"'
 	passes TERM 137 "-k .1 0 $stubborn"
 	# Of 0, there is no KILL.
 	try 0 '' '-k 0 10 true'
@@ -238,6 +241,13 @@ sent_on()
 	passes ALRM 124 "--foreground 1h $willing"
 }
 
+# KILL it cannot send on: with theirs, COMMAND is left behind.
+sent_kill()
+{
+	passes KILL 137 "1h sh -c 'echo \$\$ > \$result; exec cat \$silence'"
+	kill -KILL "$line" 2> /dev/null
+}
+
 # What it was started with: somebody's child, an ignored SIGCHLD, input.
 inherited()
 {
@@ -275,6 +285,7 @@ table()
 	verbose
 	foreground
 	sent_on
+	sent_kill
 	inherited
 }
 
