@@ -1011,7 +1011,9 @@ exec_by_id()
 		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c "\[ctx\]"' &&
 		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true &&
 		expect 0 '^ctx: the context is not below that of this cgroup: ' \
-			ctx run -- ctx exec -v "$id" true || return
+			ctx run -- ctx exec -v "$id" true &&
+		expect 125 "^ctx: context $id is of a user whom you may not send signals to$" \
+			su -s /bin/sh nobody -c "ctx exec $id true" || return
 	ctx exec -v "$id" -- sh -c 'echo up > $result; cat $silence' 2> "$dir/said" &
 	second=$!
 	read -r line <&3
@@ -1054,6 +1056,8 @@ no_group()
 		expect 0 '^$' without_cgroup ctx run -q true &&
 		expect 0 '^$' without_cgroup ctx run -q -- ctx run true &&
 		expect 125 'no cgroup for true' without_cgroup ctx run -g -q true &&
+		expect 0 '^ctx: no cgroup for true .*; have /sys/fs/cgroup mounted read-write$' unshare -m \
+			sh -c 'mount -o remount,bind,ro none /sys/fs/cgroup && exec ctx run true' &&
 		expect 0 "; start it by 'systemd-run --user" su -s /bin/sh nobody -c 'ctx run true' &&
 		[ "$(echo "$output" | wc -l)" = 1 ]
 }
@@ -1129,6 +1133,21 @@ no_access()
 		expect 124 '' su -s /bin/sh nobody -c 'ctx run -t 0.1 ctx wait'
 }
 
+# For a device that a container may not use: one that opens as that would.
+not_allowed()
+{
+	restrict=/proc/sys/kernel/dmesg_restrict
+	old=$(cat $restrict)
+	echo 1 > $restrict
+	mknod -m 666 "$dir/kmsg" c 1 11
+	expect 125 '^ctx: /dev/ctx may not be opened here: the container has to allow that device$' \
+		unshare -m sh -c 'mount -o bind "$0" /dev/ctx &&
+			exec su -s /bin/sh nobody -c "ctx run true"' "$dir/kmsg"
+	failure=$?
+	echo "$old" > $restrict
+	return $failure
+}
+
 unset CTX_FD
 echo "TAP version 13"
 echo "1..$(grep -c '^test_case "' "$0")"
@@ -1201,6 +1220,7 @@ test_case "a delegated cgroup" delegated
 test_case "a cgroup with controllers" controllers
 test_case "no module" no_device
 test_case "no access" no_access
+test_case "a device that is not allowed" not_allowed
 
 rm -r "$dir"
 [ $failed = 0 ]

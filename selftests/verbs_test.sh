@@ -1054,6 +1054,9 @@ no_device()
 			chroot "$dir/root" /bin/ctx $verb || return
 	done
 	expect 125 "^ctx: /sys/kernel/tracing is not there: 'mount -t tracefs " \
+		chroot "$dir/root" /bin/ctx trace || return
+	mkdir -p "$dir/root/sys/kernel/tracing/instances"
+	expect 125 "^ctx: the module's events are not there: load it with 'modprobe ctx'$" \
 		chroot "$dir/root" /bin/ctx trace
 }
 
