@@ -13,13 +13,12 @@ const char exec_help[] =
 	"\n"
 	"Runs COMMAND under the context that has the number ID, as if ctx run had been\n"
 	"started under it: when that one is done, COMMAND and all that it started get a\n"
-	"signal. It has to be a context of a user whom you may send signals to. Its values\n"
-	"cannot be read by COMMAND.\n"
+	"signal. It has to be a context of a user whom you may send signals to. Values\n"
+	"cannot be read under it by COMMAND.\n"
 	"\n"
 	"  -t, --timeout DURATION     the time is up after DURATION, or when it is for ID\n"
 	"  -k, --kill-after DURATION  send KILL this long after the first signal\n"
 	"  -s, --signal SIGNAL        the first signal, by name or number; TERM if not given\n"
-	"      --value KEY=VALUE      give COMMAND's context a value\n"
 	"  -f, --foreground           send signals to COMMAND alone\n"
 	"  -p, --preserve-status      end as COMMAND does, also when the time is up\n"
 	"  -g, --cgroup               run nothing if no cgroup can be made for COMMAND\n"
@@ -63,6 +62,9 @@ int cmd_exec(int argc, char **argv)
 	const char *id;
 
 	run_options(&run, argc, argv, "exec", exec_help);
+	/* That right is passed on from above, where an ID does not have it. */
+	if (run.nr_values)
+		die("--value is for ctx run: under an ID, no value could be read");
 	id = *run.command++;
 	if (*run.command && !strcmp(*run.command, "--"))
 		run.command++;
