@@ -1008,6 +1008,10 @@ exec_by_id()
 		expect 0 'rights    derive observe' ctx exec "$id" ctx info &&
 		expect 7 '' ctx exec -t 5s "$id" -- sh -c 'exit 7' &&
 		expect 124 '' ctx exec -t .1 "$id" cat "$silence" &&
+		expect 143 '' ctx exec -p -t .1 "$id" cat "$silence" &&
+		ignoring_term 137 '' ctx exec -t .1 -k .1 "$id" cat "$silence" &&
+		expect 0 '^0::/$' ctx exec -f "$id" grep '^0::' /proc/self/cgroup &&
+		expect 125 '^ctx: no cgroup for true' without_cgroup ctx exec -q -g "$id" true &&
 		expect 125 '^ctx: --value is for ctx run: ' ctx exec --value a=1 "$id" true &&
 		expect 0 '^1$' ctx run -- ctx exec "$id" sh -c 'ls -l /proc/$$/fd | grep -c "\[ctx\]"' &&
 		expect 0 '^$' without_cgroup ctx run -q -- ctx exec "$id" true &&

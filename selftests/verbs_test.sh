@@ -916,6 +916,27 @@ trace_some_contexts()
 		"$id2 is cancelled with $id1"
 }
 
+# What a driver made itself has an address for a number, and is not shown unless asked for.
+trace_kernel()
+{
+	for option in -k --kernel; do
+		start_trace $option -n 2 || return
+		driven true
+		driven_ends
+		wait "$tracer" || return
+		untimed
+		made=${output%% *}
+		has '^@[0-9a-f]* derived from @[0-9a-f]*, with_cancel, by driven\[N\]$' &&
+			has "^$made released, live$" || show "$option" || return
+	done
+	start_trace -n 1 || return
+	driven ctx run -f true
+	driven_ends
+	wait "$tracer" || return
+	untimed
+	has '^[0-9]* derived from @[0-9a-f]*, with_cancel, by ctx\[N\]$' || show "without"
+}
+
 # What is below, and what comes to be below while it listens; nothing beside.
 trace_tree()
 {
@@ -1130,6 +1151,7 @@ test_case "trace: releases" alone trace_releases
 test_case "trace: on-dones" alone trace_on_done
 test_case "trace: some events" alone trace_some_events
 test_case "trace: some contexts" alone trace_some_contexts
+test_case "trace: the kernel's contexts" alone trace_kernel
 test_case "trace: a tree" alone trace_tree
 test_case "trace: a tree that is there" alone trace_tree_that_is_there
 test_case "trace: odd names" alone trace_odd_names
