@@ -27,6 +27,7 @@ const char exec_help[] =
 	"  -v, --verbose              say who ended the context, when and why, and which\n"
 	"                             signal is sent\n"
 	"  -h, --help                 this text\n"
+	"      --version              the version\n"
 	"\n"
 	"What each means, and the exit status, is as for ctx run: see 'ctx run --help'.\n"
 	"\n"
