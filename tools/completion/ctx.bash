@@ -25,10 +25,17 @@ _ctx_options()
 		}'
 }
 
-# _ctx_argument VERB OPTION: what that option takes, or nothing.
+# _ctx_argument VERB WORD: what an option takes from the word behind it, or nothing. Of
+# several letters that is the last one, unless one before it takes the rest.
 _ctx_argument()
 {
-	_ctx_options "$1" | awk -v option="$2" '$1 == option { print $2 }'
+	_ctx_options "$1" | awk -v word="$2" '
+		{ takes[$1] = $2 }
+		END {
+			while (word ~ /^-[^-]./ && !takes[substr(word, 1, 2)])
+				word = "-" substr(word, 3)
+			print takes[word]
+		}'
 }
 
 # The numbers of the contexts there are.
@@ -62,32 +69,39 @@ _ctx_words()
 	esac
 }
 
-# The word at which the command of run and exec begins, or where it would.
+# _ctx_command_at VERB: the word at which the command of run and exec begins, or would
+# now; 0 where an option's argument or an ID is expected, -1 where the DURATION that
+# comes after the options is: see is_after_options() in run.c.
 _ctx_command_at()
 {
-	local verb=$1 i argument ids=0
+	local verb=$1 i word next argument durations=0 ids=0 at
 
 	[[ $verb != exec ]] || ids=1
 	for ((i = 2; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		--)
-			echo $((i + 1))
-			return
-			;;
-		-*)
-			argument=$(_ctx_argument "$verb" "${COMP_WORDS[i]}")
-			[[ ${COMP_WORDS[i + 1]} != = ]] || { i=$((i + 2)); continue; }
-			[[ -z $argument ]] || i=$((i + 1))
-			;;
-		*)
-			[[ $ids -gt 0 ]] || break
-			ids=$((ids - 1))
-			;;
-		esac
+		word=${COMP_WORDS[i]} next=${COMP_WORDS[i + 1]}
+		[[ $word != -- ]] || { i=$((i + 1)); break; }
+		[[ $word == -?* ]] || break
+		argument=$(_ctx_argument "$verb" "$word")
+		if [[ $next == = ]]; then
+			i=$((i + 2))
+		elif [[ $argument && $word == -*t && $next == -* && $next != -[0-9]* ]]; then
+			durations=1
+		elif [[ $argument ]]; then
+			i=$((i + 1))
+		fi
 	done
-	# Nothing of a command yet, but an ID is missing.
-	[[ $ids -eq 0 ]] || { echo 0; return; }
-	echo "$i"
+	at=$((i + durations + ids))
+	if [[ $i -gt $COMP_CWORD ]]; then
+		echo 0
+	elif [[ $((i + durations)) -gt $COMP_CWORD ]]; then
+		echo -1
+	elif [[ $at -gt $COMP_CWORD ]]; then
+		echo 0
+	elif [[ $verb == exec && $at -lt $COMP_CWORD && ${COMP_WORDS[at]} == -- ]]; then
+		echo $((at + 1))
+	else
+		echo $at
+	fi
 }
 
 # _ctx_command WORD: completes as if the command line began with that word.
@@ -105,7 +119,7 @@ _ctx_command()
 _ctx()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-	local verb=${COMP_WORDS[1]} argument at=0 words
+	local verb=${COMP_WORDS[1]} argument="" at=0 words=""
 
 	COMPREPLY=()
 	if [[ $COMP_CWORD -eq 1 ]]; then
@@ -119,7 +133,7 @@ _ctx()
 			at=$(_ctx_command_at "$verb")
 			;;
 		esac
-		argument=$(_ctx_argument "$verb" "$prev")
+		[[ $at -lt 0 ]] || argument=$(_ctx_argument "$verb" "$prev")
 		if [[ $at -gt 0 && $at -le $COMP_CWORD && $cur != -* && -z $argument ]] ||
 			[[ $at -gt 0 && $at -lt $COMP_CWORD ]]; then
 			_ctx_command "$at"
@@ -128,7 +142,7 @@ _ctx()
 			words=$(_ctx_words "$argument")
 		elif [[ $cur == -* ]]; then
 			words=$(_ctx_options "$verb" | sed 's/ .*//')
-		else
+		elif [[ $at -ge 0 ]]; then
 			case $verb in
 			exec | tree | info | wait | cancel | trace)
 				words=$(_ctx_ids)
