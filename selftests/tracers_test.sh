@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The module's events in the hands of other tools: what Documentation/observing.rst
-# says of trace-cmd. Needs the module, a ctx in PATH, and trace-cmd next to this.
+# says of trace-cmd. Needs the module, a ctx in PATH, what is in lib/, and trace-cmd next
+# to this.
 #
 # shellcheck disable=SC2317 # test_case calls them
 
@@ -43,6 +44,22 @@ a_command()
 		reported 1 'ctx_done: .* kind=with_deadline err=-125 '
 }
 
+# In the foreground, without a cgroup: nothing keeps the context when ctx run has ended.
+a_deadline()
+{
+	record -e ctx -- ctx run -ft .1 sleep 1h || return
+	reported 1 'ctx_expire: .* cause=-110 deadline=[0-9]* late=[0-9]*$' &&
+		reported 1 'ctx_done: .* kind=with_deadline err=-110 cause=-110 ' &&
+		reported 1 'ctx_release: .* kind=with_deadline err=-110$'
+}
+
+an_on_done()
+{
+	record -e ctx -- "$here/lib/on_done.sh" || return
+	reported 1 'ctx_cancel: .* cause=-125 pid=[0-9]* comm=ctx$' &&
+		reported 1 'ctx_on_done: .* id=[1-9][0-9]* to=pipe err=0$'
+}
+
 a_filter()
 {
 	record -e ctx -f 'id == 0' -- ctx run true || return
@@ -58,6 +75,8 @@ a_stack()
 echo "TAP version 13"
 echo "1..$(grep -c '^test_case "' "$0")"
 test_case "trace-cmd: a command" a_command
+test_case "trace-cmd: a deadline" a_deadline
+test_case "trace-cmd: an on-done" an_on_done
 test_case "trace-cmd: with a filter" a_filter
 test_case "trace-cmd: with stacks" a_stack
 cd / && rm -rf "$dir"

@@ -24,10 +24,11 @@ documented()
 		inside && $0 ~ quote "$" { exit }' "$text"
 }
 
-# A reader's ends by ^C, and this one with a command whose time is up.
+# A reader's ends by ^C, and this one with a command: one whose time is up.
+command="$(command -v ctx) run -qt .1 sleep 1h"
 bpftrace()
 {
-	"$here/host/bpftrace" -c "$(command -v ctx) run -qt .1 sleep 1h" "$@"
+	"$here/host/bpftrace" -c "$command" "$@"
 }
 
 # line NUMBER PATTERN...: all of these are in what it says.
@@ -43,9 +44,17 @@ line()
 	done
 }
 
+# The kind of file is a string that the event does not have at a fixed place. As a script
+# itself, the command would be no program to bpftrace.
+an_on_done()
+{
+	command="$(command -v sh) $here/lib/on_done.sh"
+	line 4 '^[1-9][0-9]* to pipe: 0$'
+}
+
 no_other()
 {
-	[ "$(grep -c '^ *bpftrace ' "$text")" = 3 ]
+	[ "$(grep -c '^ *bpftrace ' "$text")" = 4 ]
 }
 
 echo "TAP version 13"
@@ -53,6 +62,7 @@ echo "1..$(grep -c '^test_case "' "$0")"
 test_case "who cancels what, and why" line 1 '^[0-9][0-9]* by ctx ([0-9]*): -130$'
 test_case "how late deadlines are" line 2 '^@late_us: *$' '^\[.*) *1 |@'
 test_case "how long contexts live" line 3 '^@life_ms\[-110\]: *$' '^\[.*) *[1-9] |@'
+test_case "what was written, and whether it was" an_on_done
 test_case "there are no other lines" no_other
 cd / && rm -rf "$dir"
 exit $failed
