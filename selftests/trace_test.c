@@ -5,10 +5,12 @@
  */
 #include "ctx_test.h"
 
+#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 
 #define TRACEFS		"/sys/kernel/tracing"
+#define CGROUP		"/sys/fs/cgroup/ctx_trace_test"
 #define MAX_EVENTS	64
 
 FIXTURE(trace) {
@@ -297,34 +299,78 @@ TEST_F(trace, an_owner_that_dies)
 	EXPECT_EQ(3, self->nr);
 }
 
+/* One that has no room. */
+static int full_pipe(int *pair)
+{
+	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	while (write(pair[1], pair, 1) == 1)
+		;
+	return pair[1];
+}
+
+/* One that is connected to itself. */
+static int datagrams(void)
+{
+	struct sockaddr_in at = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(at);
+
+	if (bind(fd, (struct sockaddr *)&at, len) ||
+	    getsockname(fd, (struct sockaddr *)&at, &len) ||
+	    connect(fd, (struct sockaddr *)&at, len))
+		return -errno;
+	return fd;
+}
+
+/* Of a group that nobody is in. */
+static int cgroup_kill(void)
+{
+	rmdir(CGROUP);
+	if (mkdir(CGROUP, 0755))
+		return -errno;
+	return open(CGROUP "/cgroup.kill", O_WRONLY | O_CLOEXEC);
+}
+
 /* By workers, one after the other or not, and perhaps after the context is gone. */
 TEST_F(trace, on_dones)
 {
-	int fd = ctx_derive(self->bg, 0);
-	int event = eventfd(0, EFD_CLOEXEC), pair[2], i;
-	unsigned int seen = 0;
-	__u64 id = ctx_id(fd);
-	char expected[2][64];
+	int fd = ctx_derive(self->bg, 0), pair[2];
+	const struct {
+		const char *name;
+		int fd;
+		const char *data;
+		int err;
+	} to[] = {
+		{ "eventfd", eventfd(0, EFD_CLOEXEC), NULL, 0 },
+		{ "pipe", full_pipe(pair), "x", -EAGAIN },
+		{ "socket", datagrams(), "x", 0 },
+		{ "cgroup.kill", cgroup_kill(), NULL, 0 },
+	};
+	unsigned int seen, i, j;
+	char expected[64];
 
-	ASSERT_EQ(0, pipe2(pair, O_CLOEXEC | O_NONBLOCK));
-	while (write(pair[1], pair, 1) == 1)
-		;
-	EXPECT_EQ(0, ctx_on_done(fd, event, NULL, 0));
-	EXPECT_EQ(0, ctx_on_done(fd, pair[1], "x", 1));
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		ASSERT_LE(0, to[i].fd);
+		EXPECT_EQ(0, ctx_on_done(fd, to[i].fd, to[i].data, to[i].data ? 1 : 0));
+	}
 	ctx_cancel(fd, 0);
 	EXPECT_EQ(EAGAIN, written(fd));
 	collect(self);
-	snprintf(expected[0], sizeof(expected[0]), "ctx_on_done: id=%llu to=eventfd err=0", id);
-	snprintf(expected[1], sizeof(expected[1]), "ctx_on_done: id=%llu to=pipe err=-11", id);
-	for (i = 0; i < self->nr; i++) {
-		seen += !strcmp(expected[0], self->events[i]);
-		seen += !strcmp(expected[1], self->events[i]) << 4;
+	for (i = 0; i < ARRAY_SIZE(to); i++) {
+		snprintf(expected, sizeof(expected), "ctx_on_done: id=%llu to=%s err=%d",
+			 ctx_id(fd), to[i].name, to[i].err);
+		for (seen = 0, j = 0; j < self->nr; j++)
+			seen += !strcmp(expected, self->events[j]);
+		EXPECT_EQ(1, seen);
+		close(to[i].fd);
 	}
-	EXPECT_EQ(0x11, seen);
 	close(fd);
-	close(event);
 	close(pair[0]);
-	close(pair[1]);
+	rmdir(CGROUP);
 }
 
 /* Released without having been done. */
