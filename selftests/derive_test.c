@@ -273,11 +273,15 @@ TEST_F(derive, a_duplicate_is_the_same_context)
 	close(fd);
 }
 
-/* Without a free descriptor nothing is made, and the parent is as before. */
+/*
+ * Without a free descriptor nothing is made, and the parent is as before. What would have
+ * been one that can cancel does not count as one.
+ */
 TEST_F(derive, emfile_leaves_nothing_behind)
 {
 	struct rlimit limit, none;
 	int parent = ctx_derive(self->bg, 0);
+	__u64 id = ctx_id(parent);
 	int child, i;
 
 	ASSERT_LE(0, parent);
@@ -291,46 +295,89 @@ TEST_F(derive, emfile_leaves_nothing_behind)
 		ASSERT_EQ(-EMFILE, ctx_timeout(parent, AN_HOUR, 0));
 		ASSERT_EQ(-EMFILE, ctx_timeout(parent, 0, 0));
 		ASSERT_EQ(-EMFILE, ctx_set(parent, "k", "v"));
+		ASSERT_EQ(-EMFILE, ctx_restrict(parent, RIGHTS_ALL));
+		ASSERT_EQ(-EMFILE, ctx_open_id(parent, id, CTX_RIGHT_CANCEL));
 	}
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_TRUE(is_live(parent));
 	child = ctx_derive(parent, 0);
 	ASSERT_LE(0, child);
 	EXPECT_TRUE(is_live(child));
-	ASSERT_EQ(0, ctx_cancel(parent, 0));
-	EXPECT_TRUE(is_done(child, ECANCELED, ECANCELED));
-	close(child);
 	close(parent);
+	EXPECT_TRUE(is_done(child, ECANCELED, EOWNERDEAD));
+	close(child);
 }
 
-/* The system has no file left, for those who are not its administrator. */
+#define FILE_MAX	"/proc/sys/fs/file-max"
+
+/* For those who are not the system's administrator, and may have @bound on-dones. */
+static void expect_no_file(struct __test_metadata *_metadata, int ctx, int to, int bound)
+{
+	const __u64 id = ctx_id(ctx);
+	int next = next_fd(), i;
+
+	EXPECT_EQ(-ENFILE, ctx_open());
+	for (i = 0; i < 10; i++) {
+		EXPECT_EQ(-ENFILE, ctx_derive(ctx, 0));
+		EXPECT_EQ(-ENFILE, ctx_derive(ctx, CTX_DERIVE_WITHOUT_CANCEL));
+		EXPECT_EQ(-ENFILE, ctx_timeout(ctx, AN_HOUR, 0));
+		EXPECT_EQ(-ENFILE, ctx_set(ctx, "k", "v"));
+		EXPECT_EQ(-ENFILE, ctx_restrict(ctx, RIGHTS_ALL));
+		EXPECT_EQ(-ENFILE, ctx_open_id(ctx, id, CTX_RIGHT_CANCEL));
+	}
+	/* A pipe is opened once more. None of them counts as one of his. */
+	for (i = 0; i < bound && ctx_on_done(ctx, to, "x", 1) == -ENFILE; i++)
+		;
+	EXPECT_EQ(bound, i);
+	EXPECT_EQ(-ENFILE, ctx_on_done(ctx, to, "x", 1));
+	EXPECT_EQ(next, next_fd());
+}
+
+/* Closing the last descriptor that can cancel does so, and nothing was asked for. */
+static void expect_cancelled(struct __test_metadata *_metadata, int ctx, int watch)
+{
+	struct ctx_ioc_info info;
+
+	EXPECT_TRUE(is_live(ctx));
+	close(ctx);
+	EXPECT_TRUE(is_done(watch, ECANCELED, EOWNERDEAD));
+	EXPECT_EQ(0, ctx_info(watch, &info));
+	EXPECT_EQ(0, info.on_dones);
+}
+
+/* The system has no file left. */
 TEST_F(derive, enfile_leaves_nothing_behind)
 {
-	int parent = ctx_derive(self->bg, 0), next, i;
-	long long files = read_number("/proc/sys/fs/file-max");
+	const long long files = read_number(FILE_MAX);
+	const int bound = read_number(CTX_PARAMETERS "max_user_files");
+	int pair[2], to[2], ctx, watch;
 	pid_t pid;
 
-	ASSERT_LE(0, parent);
 	ASSERT_LT(0, files);
-	ASSERT_TRUE(write_number("/proc/sys/fs/file-max", 0));
+	ASSERT_LT(0, bound);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	ASSERT_EQ(0, pipe2(to, O_CLOEXEC));
 	pid = spawn();
 	if (!pid) {
 		become(2001);
-		next = next_fd();
-		EXPECT_EQ(-ENFILE, ctx_open());
-		for (i = 0; i < 10; i++) {
-			EXPECT_EQ(-ENFILE, ctx_derive(parent, 0));
-			EXPECT_EQ(-ENFILE, ctx_derive(parent, CTX_DERIVE_WITHOUT_CANCEL));
-			EXPECT_EQ(-ENFILE, ctx_timeout(parent, AN_HOUR, 0));
-			EXPECT_EQ(-ENFILE, ctx_set(parent, "k", "v"));
-		}
-		EXPECT_EQ(next, next_fd());
-		EXPECT_TRUE(is_live(parent));
+		ctx = ctx_derive(self->bg, 0);
+		watch = ctx_restrict(ctx, CTX_RIGHT_OBSERVE);
+		EXPECT_LE(0, watch);
+		EXPECT_TRUE(tell(pair[1]));
+		EXPECT_TRUE(hear(pair[1]));
+		expect_no_file(_metadata, ctx, to[1], bound);
+		expect_cancelled(_metadata, ctx, watch);
 		child_exit();
 	}
+	EXPECT_TRUE(hear(pair[0]));
+	EXPECT_TRUE(write_number(FILE_MAX, 0));
+	EXPECT_TRUE(tell(pair[0]));
 	EXPECT_EQ(0, reap(pid));
-	ASSERT_TRUE(write_number("/proc/sys/fs/file-max", files));
-	close(parent);
+	EXPECT_TRUE(write_number(FILE_MAX, files));
+	close(to[0]);
+	close(to[1]);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 TEST_HARNESS_MAIN
