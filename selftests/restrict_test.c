@@ -5,6 +5,7 @@
  */
 #include "rights.h"
 
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 
 FIXTURE(rights) {
@@ -128,6 +129,90 @@ TEST_F(rights, a_stranger_only_waits)
 	EXPECT_EQ(0, reap(pid));
 	close(fd);
 	close(pair[0]);
+}
+
+/* With a context of his own linked to it, and an on-done that will not be read. */
+static void leave_marks(struct __test_metadata *_metadata, int bg, int sock)
+{
+	int fd = recv_fd(sock), his = ctx_derive(bg, 0), to[2];
+
+	EXPECT_EQ(0, pipe2(to, O_CLOEXEC));
+	EXPECT_EQ(0, ctx_link(his, fd));
+	EXPECT_EQ(0, ctx_on_done(fd, to[1], "x", 1));
+	EXPECT_TRUE(tell(sock));
+	hear(sock);
+	EXPECT_TRUE(is_live(his));
+	EXPECT_TRUE(is_live(fd));
+}
+
+/* What its owner can do with a context that is in use. */
+static void expect_in_use(struct __test_metadata *_metadata, int ctx, int other)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+
+	EXPECT_EQ(-EBUSY, ctx_link(ctx, other));
+	EXPECT_EQ(-EBUSY, ctx_watch(ctx, other, 0, 0));
+	/* That is all. */
+	EXPECT_EQ(0, ctx_watch(ctx, event, 0, 0));
+	EXPECT_EQ(0, ctx_link(other, ctx));
+	EXPECT_TRUE(allows(ctx, RIGHTS_ALL));
+	close(event);
+}
+
+/*
+ * What his waiting does to the owner: the context can be linked to no other while it is
+ * in use, and INFO tells of what he had written, too. And no more than that.
+ */
+TEST_F(rights, a_stranger_leaves_two_marks)
+{
+	int watch = ctx_restrict(self->ctx, CTX_RIGHT_OBSERVE), event = eventfd(0, EFD_CLOEXEC);
+	int first = ctx_derive(self->bg, 0), other = ctx_derive(self->bg, 0), pair[2];
+	struct ctx_ioc_info before, after;
+	const __u64 id = ctx_id(self->ctx);
+	__u64 count = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
+	pid = spawn();
+	if (!pid) {
+		close(self->ctx);
+		become(2001);
+		leave_marks(_metadata, self->bg, pair[1]);
+		child_exit();
+	}
+	EXPECT_EQ(0, ctx_link(self->ctx, first));
+	EXPECT_EQ(0, ctx_on_done(self->ctx, event, NULL, 0));
+	ASSERT_EQ(0, ctx_info(self->ctx, &before));
+	ASSERT_TRUE(send_fd(pair[0], watch));
+	ASSERT_TRUE(hear(pair[0]));
+
+	expect_in_use(_metadata, self->ctx, other);
+	ASSERT_EQ(0, ctx_info(self->ctx, &after));
+	EXPECT_EQ(1, before.on_dones);
+	EXPECT_EQ(2, after.on_dones);
+	after.on_dones = before.on_dones;
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(after)));
+
+	/* The one goes with him, the other stays; neither keeps what nobody owns. */
+	EXPECT_TRUE(tell(pair[0]));
+	EXPECT_EQ(0, reap(pid));
+	close(other);
+	close(watch);
+	other = ctx_derive(self->bg, 0);
+	EXPECT_EQ(0, ctx_link(self->ctx, other));
+	watch = ctx_restrict(self->ctx, CTX_RIGHT_OBSERVE);
+	close(self->ctx);
+	ASSERT_TRUE(is_done_by(watch, ECANCELED, EOWNERDEAD, id, getpid(), my_comm()));
+	EXPECT_TRUE(is_live(other));
+	EXPECT_EQ(EPIPE, written(watch));
+	EXPECT_EQ(sizeof(count), read(event, &count, sizeof(count)));
+	EXPECT_EQ(1, count);
+	self->ctx = watch;
+	close(other);
+	close(first);
+	close(event);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 /* Ways on which a descriptor gets elsewhere, and has the rights that it had. */
