@@ -15,8 +15,9 @@
  * A function that makes a context returns its descriptor, which is
  * close-on-exec and the caller's to close(2). Every function returns -1 with
  * errno set if it failed; EBADF and ENOTTY say that the descriptor is no
- * context, EPERM that it lacks the right which the call needs. Errors and
- * causes are plain errno numbers, above zero. Times are nanoseconds.
+ * context, EPERM that it lacks the right which the call needs, EFAULT that a
+ * pointer does not point to memory; EMFILE, ENFILE and ENOMEM are as usual.
+ * Errors and causes are plain errno numbers, above zero. Times are nanoseconds.
  *
  * Closing the last descriptor that holds the right to cancel cancels the
  * context: who crashes cancels what he started. So hand children a descriptor
@@ -46,13 +47,14 @@ extern "C" {
  * Where to begin
  *
  * ctx_background: a context that is never done, the root of all others.
- *   ENOENT: the module is not loaded. EACCES: /dev/ctx may not be opened.
+ *   ENOENT: the module is not loaded. EACCES: /dev/ctx may not be opened; ctx(4)
+ *   has what else can be wrong with it.
  *
  * ctx_from_env: the context that this program was started under: the one that
  *   the environment names as CTX_FD=<number>; if it names none, or if that
  *   descriptor was closed on the way or is no context, the ambient one. The
  *   result is a duplicate: closing it leaves CTX_FD open for the programs
- *   started by this one. Fails as ctx_background() does, and with EMFILE.
+ *   started by this one. Fails as ctx_background() does.
  *
  * ctx_ambient: the context that this process's cgroup, or the nearest above,
  *   was bound to; else Background. One may derive from it and observe it, and
@@ -81,7 +83,7 @@ int ctx_env_fd(void);
  * ctx_derive: any of these, by the flags of CTX_IOC_DERIVE; also CTX_DERIVE_KEEP.
  *
  *   EINVAL: no such clock or cause. EDQUOT: too many contexts. ELOOP: too deep.
- *   EMFILE, ENFILE, ENOMEM: as usual. Needs CTX_RIGHT_DERIVE.
+ *   Needs CTX_RIGHT_DERIVE.
  */
 int ctx_with_cancel(int parent);
 int ctx_with_timeout(int parent, int64_t timeout);
@@ -155,6 +157,7 @@ int ctx_restrict(int ctx, unsigned int rights);
  *   whose cgroup.kill it is. For an eventfd and a cgroup.kill, @len is 0. What
  *   came of it is in ctx_info(). Needs CTX_RIGHT_OBSERVE. EOPNOTSUPP: a driver
  *   made @ctx. EINVAL: another kind of file. EBADF: it is not open for writing.
+ *   ENXIO: a FIFO that nobody has open for reading.
  */
 int ctx_link(int ctx, int other);
 int ctx_watch(int ctx, int fd, unsigned int events, int cause);
@@ -172,7 +175,9 @@ int ctx_on_done(int ctx, int fd, const void *data, size_t len);
  * ctx_bind: makes @ctx the ambient context of a cgroup v2 and all in it: @procs
  *   is its cgroup.procs, open for writing. Needs CTX_RIGHT_DERIVE.
  *   EPERM: @ctx does not descend from the one that the cgroup above runs under.
- *   EINVAL: no such file. EOPNOTSUPP: the kernel has no cgroups.
+ *   EINVAL: no such file. EBADF: it is not open for writing. ENODEV: the cgroup was
+ *   removed. EDQUOT: too many bindings and the like. EOPNOTSUPP: the kernel has no
+ *   cgroups, or no tracepoints.
  */
 int ctx_open(int any, uint64_t id, unsigned int rights);
 int ctx_next(int any, uint64_t *id);
