@@ -139,6 +139,8 @@ TEST_F(trace, a_strangers_tree_is_felled_by_a_worker)
 		below = ctx_derive(ctx_derive(his, CTX_DERIVE_KEEP), 0);
 		_exit(!send_fd(pair[1], his) || !send_fd(pair[1], below));
 	}
+	/* Or nobody would tell us that he has failed. */
+	close(pair[1]);
 	his = recv_fd(pair[0]);
 	below = recv_fd(pair[0]);
 	ASSERT_LE(0, his);
@@ -158,7 +160,6 @@ TEST_F(trace, a_strangers_tree_is_felled_by_a_worker)
 	close(his);
 	close(mine);
 	close(pair[0]);
-	close(pair[1]);
 }
 
 TEST_F(trace, each_kind)
