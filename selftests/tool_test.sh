@@ -634,16 +634,7 @@ whole_tree()
 	removed
 }
 
-# Says which signals it gets, and ends by HUP.
-export listener="$dir/listener"
-cat > "$listener" << 'END'
-#!/bin/sh
-trap 'echo TERM > "$result"' TERM
-trap 'echo HUP > "$result"; exit' HUP
-echo up > "$result"
-while :; do ctx wait > /dev/null; done
-END
-chmod +x "$listener"
+export listener="$lib/listen $result"
 
 # Also where it is a process group: to those who have left that, or their parents, or
 # both; and what is sent after that, too.
@@ -664,16 +655,19 @@ whole_tree_without_cgroup()
 earlier_child_without_cgroup()
 {
 	without_cgroup sh -c '
-		(trap "echo earlier > $result" TERM
-		echo up > $result
-		read -r line < $silence
-		echo lives > $result) &
-		exec ctx run -q -- sh -c "setsid $listener & exec $listener"' &
+		$listener &
+		echo $! > "$0"
+		exec ctx run -q -- sh -c "setsid $listener & exec $listener"' "$dir/earlier" &
 	hear up up up || return
 	kill -TERM $!
-	hear TERM TERM && echo 1<> "$silence" && hear lives || return
+	hear TERM TERM || return
 	kill -HUP $!
-	hear HUP HUP && wait
+	hear HUP HUP && wait || return
+	read -r earlier < "$dir/earlier"
+	kill -TERM "$earlier"
+	hear TERM || return
+	kill -HUP "$earlier"
+	hear HUP
 }
 
 # What an outer ctx run runs: the inner one, and beside it somebody who says when the
