@@ -27,15 +27,21 @@ users()
 	[ "$(cat /sys/module/ctx/refcnt)" = "$1" ]
 }
 
-# What the kernel said since the mark: once at least, or a number of times.
+# What the kernel said since the last mark: all; once at least; a number of times.
+since_mark()
+{
+	dmesg | awk '/ctx-unload: mark$/ { text = ""; next } { text = text $0 "\n" }
+		END { printf "%s", text }'
+}
+
 said()
 {
-	dmesg | sed '1,/ctx-unload: mark$/d' | grep -q "$1"
+	since_mark | grep -q "$1"
 }
 
 said_times()
 {
-	[ "$(dmesg | sed '1,/ctx-unload: mark$/d' | grep -c "$2")" = "$1" ]
+	[ "$(since_mark | grep -c "$2")" = "$1" ]
 }
 
 # The kernel's log is looked through for contexts that were left by mistake.
