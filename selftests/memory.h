@@ -29,15 +29,19 @@ static inline long long read_field(const char *path, const char *name)
 	return number;
 }
 
-/* With KASAN, what was freed is kept from others for a long while, unless asked for. */
-static inline void give_back(void)
+/*
+ * With KASAN, what was freed is kept from others for a long while, unless a cache that it
+ * was in, of a name like @names, is asked for it.
+ */
+static inline void give_back_of(const char *names)
 {
+	char pattern[96];
 	glob_t caches;
 	size_t i;
 	int fd;
 
-	if (glob("/sys/kernel/slab/{kmalloc-cg-*,ctx_*,filp,dentry,lsm_file_cache}/shrink",
-		 GLOB_BRACE, NULL, &caches))
+	snprintf(pattern, sizeof(pattern), "/sys/kernel/slab/%s/shrink", names);
+	if (glob(pattern, GLOB_BRACE, NULL, &caches))
 		return;
 	for (i = 0; i < caches.gl_pathc; i++) {
 		fd = open(caches.gl_pathv[i], O_WRONLY | O_CLOEXEC);
@@ -46,6 +50,11 @@ static inline void give_back(void)
 		close(fd);
 	}
 	globfree(&caches);
+}
+
+static inline void give_back(void)
+{
+	give_back_of("{kmalloc-cg-*,ctx_*,filp}");
 }
 
 /*
