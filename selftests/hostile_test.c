@@ -248,6 +248,7 @@ struct attempt {
 	long enough;	/* it is no use to go on */
 	int stop;	/* what may end it, but for ENOMEM and his being killed */
 	int files;	/* open for each that there is */
+	bool scattered;	/* much is freed between what is kept */
 };
 
 static void go_on(fixture_self(hostile), const struct attempt *attempt)
@@ -338,8 +339,13 @@ static void expect_bounded(struct __test_metadata *_metadata, fixture_self(hosti
 	EXPECT_TRUE(is_stopped(self, attempt, status));
 	EXPECT_LT(0, self->tally->made);
 	EXPECT_GE(self->max + OVER, read_number(GROUP "/memory.peak"));
-	EXPECT_GE(UNCHARGED + self->tally->made * attempt->files * UNCHARGED_FILE,
-		  uncharged(&before, &after));
+	/*
+	 * Where nothing that was freed is used again at once, what is kept in between has
+	 * slabs for itself, and how many is chance.
+	 */
+	if (!attempt->scattered || self->max == GROUP_MAX)
+		EXPECT_GE(UNCHARGED + self->tally->made * attempt->files * UNCHARGED_FILE,
+			  uncharged(&before, &after));
 
 	EXPECT_EQ(0, close_range(self->above, ~0U, 0));
 	rmdir(DELEGATED);
@@ -595,7 +601,7 @@ static int one_of_64(fixture_self(hostile))
 TEST_F(hostile, numbers)
 {
 	static const struct attempt attempt = {
-		"contexts, one in each block of 64 numbers", one_of_64, 200, 0, 1,
+		"contexts, one in each block of 64 numbers", one_of_64, 200, 0, 1, true,
 	};
 
 	expect_bounded(_metadata, self, &attempt);
