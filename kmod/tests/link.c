@@ -913,6 +913,27 @@ static void after_inside_fn(struct ctx_after *after)
 	complete(&inside->ran);
 }
 
+/* What else a context is linked to: more than are looked at. */
+struct more {
+	struct ctx *ctx[11];
+	struct ctx_link link[11];
+	int nr;
+};
+
+static void more_link(struct kunit *test, struct more *more, struct ctx *c, int nr)
+{
+	for (more->nr = 0; more->nr < nr; more->nr++) {
+		more->ctx[more->nr] = ct_cancel(test, ctx_background());
+		link_to(test, c, more->ctx[more->nr], &more->link[more->nr]);
+	}
+}
+
+static void more_put(struct more *more)
+{
+	while (more->nr)
+		ctx_put(more->ctx[--more->nr]);
+}
+
 /*
  * An after-func below what is linked: the other waits for it, or will, as the case
  * may be: but not when the after-func itself is who asks.
@@ -926,14 +947,10 @@ static void s5_sync_from_an_after_func_through_links(struct kunit *test)
 			struct ctx *other = ct_cancel(test, ctx_background());
 			struct ctx *c = ct_cancel(test, ctx_background()), *child;
 			struct after_inside inside = { .top = other };
-			struct ctx_link link, more[11];
-			struct ctx *others[11];
-			int i;
+			struct ctx_link link;
+			struct more more;
 
-			for (i = 0; i < far; i++) {
-				others[i] = ct_cancel(test, ctx_background());
-				link_to(test, c, others[i], &more[i]);
-			}
+			more_link(test, &more, c, far);
 			link_to(test, c, other, &link);
 			child = ct_cancel(test, c);
 			init_completion(&inside.ran);
@@ -947,8 +964,7 @@ static void s5_sync_from_an_after_func_through_links(struct kunit *test)
 			ctx_put(child);
 			ctx_put(c);
 			ctx_put(other);
-			for (i = 0; i < far; i++)
-				ctx_put(others[i]);
+			more_put(&more);
 			ctx_barrier();
 		}
 	}
@@ -960,24 +976,21 @@ static void s5_sync_from_an_after_func_through_links(struct kunit *test)
  */
 static void s5_sync_from_an_after_func_before_links_end(struct kunit *test)
 {
-	int far, i;
+	int far;
 
 	for (far = 0; far < 12; far += 11) {
 		struct ctx *other = ct_cancel(test, ctx_background());
 		struct ctx *c = ct_cancel(test, ctx_background()), *child;
 		struct after_inside inside = { .top = other };
 		struct slow slow = { .ctx = other };
-		struct ctx_link link, more[11];
 		struct ct_helper helper;
-		struct ctx *others[11];
+		struct ctx_link link;
+		struct more more;
 
 		KUNIT_ASSERT_EQ(test, ctx_callback_add(other, &slow.cb, slow_fn), 0);
 		link_to(test, c, other, &link);
 		/* Of so many not all are looked at, and the first to be linked is the last. */
-		for (i = 0; i < far; i++) {
-			others[i] = ct_cancel(test, ctx_background());
-			link_to(test, c, others[i], &more[i]);
-		}
+		more_link(test, &more, c, far);
 		child = ct_cancel(test, c);
 		init_completion(&inside.ran);
 		ctx_after_func(child, &inside.after, after_inside_fn);
@@ -997,8 +1010,7 @@ static void s5_sync_from_an_after_func_before_links_end(struct kunit *test)
 		ctx_put(child);
 		ctx_put(c);
 		ctx_put(other);
-		for (i = 0; i < far; i++)
-			ctx_put(others[i]);
+		more_put(&more);
 		ctx_barrier();
 	}
 }
