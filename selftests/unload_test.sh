@@ -27,11 +27,11 @@ users()
 	[ "$(cat /sys/module/ctx/refcnt)" = "$1" ]
 }
 
-# What the kernel said since the last mark: all; once at least; a number of times.
+# What the kernel said since the last mark: all, the last line first; once at least;
+# a number of times.
 since_mark()
 {
-	dmesg | awk '/ctx-unload: mark$/ { text = ""; next } { text = text $0 "\n" }
-		END { printf "%s", text }'
+	dmesg | tac | sed '/ctx-unload: mark$/q'
 }
 
 said()
