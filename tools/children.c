@@ -53,6 +53,18 @@ static bool read_process(struct process *process, pid_t pid)
 	return true;
 }
 
+/* The next one that /proc lists; @proc may be NULL. Returns false after the last. */
+static bool next_process(DIR *proc, struct process *process)
+{
+	struct dirent *entry;
+	int pid;
+
+	while ((entry = proc ? readdir(proc) : NULL))
+		if (!parse_descriptor(entry->d_name, &pid) && read_process(process, pid))
+			return true;
+	return false;
+}
+
 /*
  * Kills every child there is. Those whose parent died of it become our children
  * before we hear of that death, so doing this at every death reaches all of
@@ -60,16 +72,12 @@ static bool read_process(struct process *process, pid_t pid)
  */
 bool kill_children(pid_t parent)
 {
+	DIR *proc = opendir("/proc");
 	struct process process;
-	struct dirent *entry;
 	bool any = false;
-	DIR *proc;
-	int pid;
 
-	proc = opendir("/proc");
-	while ((entry = proc ? readdir(proc) : NULL))
-		if (!parse_descriptor(entry->d_name, &pid) && read_process(&process, pid) &&
-		    process.parent == parent && !kill(pid, SIGKILL))
+	while (next_process(proc, &process))
+		if (process.parent == parent && !kill(process.pid, SIGKILL))
 			any = true;
 	if (proc)
 		closedir(proc);
@@ -83,7 +91,7 @@ static int compare(const void *left, const void *right)
 	return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-static void add(struct processes *list, pid_t pid)
+static void add(struct processes *list, const struct process *process)
 {
 	if (list->nr == list->size) {
 		list->size = 2 * list->size + 256;
@@ -91,19 +99,16 @@ static void add(struct processes *list, pid_t pid)
 		if (!list->all)
 			die("out of memory");
 	}
-	if (read_process(&list->all[list->nr], pid))
-		list->nr++;
+	list->all[list->nr++] = *process;
 }
 
 static void read_all(struct processes *list)
 {
 	DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int pid;
+	struct process process;
 
-	while ((entry = proc ? readdir(proc) : NULL))
-		if (!parse_descriptor(entry->d_name, &pid))
-			add(list, pid);
+	while (next_process(proc, &process))
+		add(list, &process);
 	if (proc)
 		closedir(proc);
 	qsort(list->all, list->nr, sizeof(*list->all), compare);
