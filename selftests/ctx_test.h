@@ -25,6 +25,7 @@
 #define TEST_TIMEOUT_DEFAULT	600
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -640,7 +641,23 @@ static inline long long read_number(const char *path)
 	return len > 0 ? strtoll(text, NULL, 0) : -1;
 }
 
-/* Sockets that linger */
+/* Sockets */
+
+/* What is sent through the first comes to the second. */
+static inline bool make_datagrams(int from_to[2])
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(address);
+
+	from_to[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	from_to[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return must(bind(from_to[1], (struct sockaddr *)&address, len) == 0) &&
+	       must(getsockname(from_to[1], (struct sockaddr *)&address, &len) == 0) &&
+	       must(connect(from_to[0], (struct sockaddr *)&address, len) == 0);
+}
 
 static inline bool set_linger(int sock, int seconds)
 {

@@ -11,7 +11,6 @@
  */
 #include "ctx_test.h"
 
-#include <arpa/inet.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -57,10 +56,6 @@ FIXTURE_TEARDOWN(cycle)
 /* Two ends, of which the kernel is to write to the first. */
 static bool open_target(enum target target, int *fds)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t len = sizeof(address);
-
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	switch (target) {
 	case TO_PIPE:
 		return pipe2(fds + 1, O_CLOEXEC) == 0 && (fds[0] = dup(fds[2])) >= 0 &&
@@ -70,11 +65,7 @@ static bool open_target(enum target target, int *fds)
 		fds[1] = dup(fds[0]);
 		return fds[1] >= 0;
 	default:
-		fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		fds[0] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		return bind(fds[1], (void *)&address, sizeof(address)) == 0 &&
-		       getsockname(fds[1], (void *)&address, &len) == 0 &&
-		       connect(fds[0], (void *)&address, len) == 0;
+		return make_datagrams(fds);
 	}
 }
 

@@ -8,7 +8,6 @@
 #include "ctx_test.h"
 #include "stall.h"
 
-#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -682,15 +681,13 @@ static bool make_pidfd(fixture_self(on_file))
 
 static bool make_socket(fixture_self(on_file))
 {
-	struct sockaddr_in address = { .sin_family = AF_INET };
-	socklen_t len = sizeof(address);
+	int from_to[2];
 
-	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	self->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	self->other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	return !bind(self->fd, (struct sockaddr *)&address, len) &&
-	       !getsockname(self->fd, (struct sockaddr *)&address, &len) &&
-	       !connect(self->other, (struct sockaddr *)&address, len);
+	if (!make_datagrams(from_to))
+		return false;
+	self->other = from_to[0];
+	self->fd = from_to[1];
+	return true;
 }
 
 static bool write_one(fixture_self(on_file))
